@@ -87,7 +87,7 @@ class Delivery:
     subscription_id: SubscriptionId
     account_id: str  # the subscription's, when matched
     incarnation: (
-        str  # the subscription's `created_at`, when matched: another's subscription of the same id gets nothing
+        str  # the subscription's `created_at`, when matched: one made anew gets nothing of it
     )
     matched_ms: int
     attempt: int = 1
