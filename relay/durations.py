@@ -1,4 +1,4 @@
-"""Durations as people write them: `5s`, `2m`, `6h`, `5d`. One spelling each when relay writes them, for topics are named so."""
+"""Durations as people write them: `5s`, `2m`, `6h`, `5d`. relay itself writes each in one way, for topics are named so."""
 
 import re
 

@@ -1,5 +1,5 @@
 """
-What can go wrong on our side. The outside world's failures are values (`model.Reply`), never exceptions.
+What can go wrong on our side. The outside world's failures are values (`model.Reply`).
 
 Messages say what to do next: whoever reads one is about to do it.
 """
@@ -14,12 +14,12 @@ class RelayError(Exception):
 
 
 class Malformed(RelayError):
-    """These bytes are not an event (or a delivery) that relay can read; the message is the reason on the dead letter."""
+    """These bytes are no event (or delivery) that relay can read; the message is the reason on the dead letter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong in what a person wrote: where, which rule it breaks, and the value (masked where it is secret)."""
+    """One thing wrong in what a person wrote: where, which rule it breaks, the value (masked where secret)."""
 
     field: str
     rule: str
@@ -70,4 +70,4 @@ class TopicProblem(RelayError):
 
 
 class TooManyMalformed(RelayError):
-    """So many records cannot be read that the producer or the topic is wrong, not the records; nothing was committed."""
+    """So many records are malformed that the producer or the topic is wrong, not they; they stay uncommitted."""
