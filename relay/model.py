@@ -57,6 +57,7 @@ class Event:
     """One thing that happened to a lead: read once, serialised once, shared by its whole fan-out."""
 
     body: bytes  # what is sent and signed: orjson's, compact
+    body_sha256: str  # hex
     value: Mapping[str, Any]  # the same, parsed; read-only by convention, for filters
     type: str  # lead.created | lead.updated | lead.completed
     account_id: str
@@ -220,6 +221,7 @@ class EndedBy(StrEnum):
 class Delivered:
     """The receiver took it."""
 
+    reason = Reason.OK
     name = "delivered"
 
 
@@ -228,6 +230,7 @@ class Retry:
     """Try again: the receiver may yet take this delivery."""
 
     delay_s: int  # of the delivery topic that it waits in
+    reason: Reason
     name = "retry"
 
 
@@ -236,6 +239,7 @@ class GaveUp:
     """No further attempt will be made."""
 
     ended_by: EndedBy
+    reason: Reason
     name = "gave_up"
 
 

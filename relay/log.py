@@ -1,0 +1,91 @@
+"""
+Log lines: a dotted noun and a past participle, fields not prose, one line an attempt. Their names, all in one place.
+
+Level by who must act: debug for us, info for what happened, warning for somebody in trouble, error when a person should
+look. Secrets, signatures, bodies and paths of URLs stay out.
+"""
+
+import logging
+import sys
+from typing import Any, TextIO
+
+import orjson
+import structlog
+
+EVENTS = {
+    # worker
+    "worker.started": "The worker is joining its groups.",
+    "worker.stopping": "SIGTERM or SIGINT: intake is closed, what is in flight has RELAY_DRAIN_S.",
+    "worker.stopped": "Everything that could be settled is committed.",
+    "worker.drain_exceeded": "Attempts were still under way after RELAY_DRAIN_S; they will be made again.",
+    "broker.unreachable": "The broker does not answer; trying again.",
+    "metrics.listening": "/metrics, /livez and /readyz are served here.",
+    # the path
+    "delivery.settled": "One attempt, deferral or drop: verdict, reason, status, times.",
+    "delivery.failed": "A fault of relay's own in one delivery; it became a dead letter.",
+    "event.malformed": "A record that is no event went to the dead letters.",
+    # partitions
+    "group.started": "A group without offsets: where it starts, committed before its first event.",
+    "assignment.loaded": "Partitions are ready to be read.",
+    "assignment.reloading": "Offsets could not be read just now; trying again.",
+    "assignment.expired": "The session was over before we knew: nothing is committed, others hold the partitions.",
+    "position.lost": "The log no longer holds the position; it is loaded again.",
+    "range.lost": "Retention removed records before this group read them.",
+    "commit.failed": "Offsets were not taken by the broker; the next commit says them again.",
+    "consumer.troubled": "The client reports trouble with the broker; it goes on trying.",
+    # results
+    "producer.failed": "A batch was not acknowledged; a new producer sends it again.",
+    "producer.unreachable": "No new producer could be had yet.",
+    "producer.replaced": "A new producer has taken over.",
+    # subscriptions
+    "subscriptions.loaded": "Read to the end of their topic.",
+    "subscription.changed": "In force from now on.",
+    "subscription.removed": "Deleted: its pending deliveries will be dropped.",
+    "subscription.unreadable": "A record cannot be read or decrypted; its deliveries are deferred.",
+    "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
+}
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+def configure(*, format_: str | None, level: str, stream: TextIO | None = None) -> None:
+    """
+    Log to stderr: readable on a terminal, JSON elsewhere, unless told which.
+
+    Args:
+        format_: RELAY_LOG_FORMAT; None: by whether the stream is a terminal.
+        level: RELAY_LOG_LEVEL.
+        stream: Where to; stderr.
+    """
+    stream = stream or sys.stderr
+    as_json = format_ == "json" or (format_ is None and not stream.isatty())
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    if as_json:
+        renderer: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
+    else:
+        renderer = [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+    structlog.configure(
+        processors=[*shared, *renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        logger_factory=structlog.PrintLoggerFactory(file=stream),
+        cache_logger_on_first_use=True,
+    )
+    # aiokafka and aiohttp log in their own words; what is below a warning there is not news to an operator
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],
+            foreign_pre_chain=[*shared, structlog.stdlib.add_logger_name],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(LEVELS[level], logging.WARNING))
+
+
+def _dumps(value: object, **_: object) -> str:
+    return orjson.dumps(value, default=repr).decode()

@@ -1,0 +1,25 @@
+"""
+The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -> Verdict -> Outgoing -> commit.
+
+    consume   records of assigned partitions, explicit commits                              edge (aiokafka)
+    decode    bytes -> Event or Delivery, or Malformed with its reason                      pure
+    filters   the JSON operator filter, compiled once                                       pure
+    match     Event x subscriptions -> endpoints, in id order                               pure
+    order     one first attempt at a time per (subscription, lead), in the log's order      pure
+    schedule  attempt -> delay, deferral -> delay, when a record is due                     pure
+    sign      Delivery x Endpoint x now -> Request                                          pure
+    egress    which addresses may be called, with the reason                                pure
+    deliver   Request -> Reply; a refused or slow receiver is a Reply                       edge (aiohttp)
+    settle    Delivery x Reply -> Verdict                                                   pure
+    results   Verdict -> the records that tell it                                           pure
+    produce   records -> Kafka, acknowledged                                                edge (aiokafka)
+    ledger    per (partition, assignment): taken, settled, committable                      pure
+    delays    delivery records that wait for their time                                     pure
+    fan       the deliveries of one record, counted down to its settlement                  pure
+    room      how much may be in flight and in memory                                       edge (asyncio)
+    attempt   admit -> sign -> deliver -> settle -> results -> produce: the only file that knows the order
+    events    reads events, starts first attempts in the log's order                        edge
+    deliveries  reads delivery topics, starts what is due                                   edge
+    faults    what cannot be walked, and how often that may be                              edge
+    worker    how all of it starts, runs side by side, and ends                             edge
+"""

@@ -1,0 +1,213 @@
+"""
+Bytes -> Event, or Delivery, or Malformed with its reason. Pure.
+
+The body that is sent is what orjson makes of what it parsed, so it is JSON-equal to what the platform published. orjson
+parses an integer beyond 64 bits as a float without a word; `_whole` catches that with one cheap look at the raw bytes.
+"""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from relay.errors import Malformed
+from relay.model import ACTIONS, RESOURCE, Delivery, DeliveryId, Event, Headers, Record, Source, SubscriptionId, Trigger
+
+MAX_DEPTH = 64  # DESIGN.md section 5; a receiver's parser must not be broken by what we pass on
+MAX_ID_BYTES = 256
+CONFLUENT_FRAME = 5  # 0x00 and a 4-byte schema id; JSON never begins with 0x00
+_SIXTY_FOUR_BITS = range(-(2**63), 2**64)  # what orjson reads and writes as an integer
+_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
+_NINETEEN_DIGITS = b"0" * 19  # 2**63 has 19; fewer always fit
+
+
+class Skipped:
+    """A well-formed record that is not for relay: a tombstone, or of another resource or action."""
+
+
+SKIPPED = Skipped()
+
+
+def read_event(record: Record, *, max_bytes: int) -> Event | Skipped:
+    """
+    The event in a record of an events topic.
+
+    Args:
+        record: As it was read; a Confluent frame before the JSON is stripped.
+        max_bytes: RELAY_MAX_EVENT_BYTES; holds for the raw and for the serialised form.
+
+    Raises:
+        Malformed: The bytes are no event; the message is the reason.
+    """
+    if record.value is None:
+        return SKIPPED
+    source = Source(record.topic, record.partition, record.offset)
+    value = _object(record.value, max_bytes)
+    resource, action = value.get("resource"), value.get("action")
+    if not isinstance(resource, str) or not isinstance(action, str):
+        raise Malformed("resource and action must be strings")
+    if resource != RESOURCE or action not in ACTIONS:
+        return SKIPPED
+    body = orjson.dumps(value)
+    if len(body) > max_bytes:
+        raise Malformed(f"serialised it is over {max_bytes} bytes")
+    return _event(value, body, source, _text(dict(record.headers).get("traceparent")))
+
+
+def read_delivery(record: Record, *, max_bytes: int) -> Delivery:
+    """
+    The delivery in a record of a delivery topic: the body byte for byte, everything else from its headers.
+
+    Raises:
+        Malformed: It was not written by relay, or not whole; the message is the reason.
+    """
+    headers = dict(record.headers)
+    if record.value is None:
+        raise Malformed("a delivery without a body")
+    try:
+        event = _event(
+            _object(record.value, max_bytes),
+            record.value,
+            _source(_text(headers.get("relay-source"))),
+            _text(headers.get("traceparent")),
+        )
+        return Delivery(
+            id=DeliveryId(_required(headers, "relay-delivery-id")),
+            event=event,
+            subscription_id=SubscriptionId(_required(headers, "relay-subscription-id")),
+            account_id=_required(headers, "relay-account-id"),
+            incarnation=_required(headers, "relay-incarnation"),
+            matched_ms=int(_required(headers, "relay-matched-ms")),
+            attempt=int(_required(headers, "relay-attempt")),
+            deferrals=int(_required(headers, "relay-deferrals")),
+            trigger=Trigger(_required(headers, "relay-trigger")),
+            run_id=_text(headers.get("relay-run-id")),
+        )
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Malformed(f"not a delivery of relay's: {error}") from error
+
+
+def _object(raw: bytes, max_bytes: int) -> Mapping[str, Any]:
+    if len(raw) > max_bytes:
+        raise Malformed(f"over {max_bytes} bytes")
+    if raw[:1] == b"\x00":
+        raw = raw[CONFLUENT_FRAME:]
+    try:
+        value = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"not JSON: {str(error)[:200]}") from None
+    if not isinstance(value, dict):
+        raise Malformed(f"not a JSON object but {type(value).__name__}")
+    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _deeper_than(value, MAX_DEPTH):
+        raise Malformed(f"nested deeper than {MAX_DEPTH}")
+    if _NINETEEN_DIGITS in raw.translate(_DIGITS_TO_ZERO):
+        _whole(raw)
+    return value
+
+
+def _whole(raw: bytes) -> None:
+    """Every integer is one that orjson kept whole; asked only where 19 digits stand in a row, as in a long number."""
+
+    def integer(digits: str) -> None:
+        # 20 digits and a sign hold every 64-bit integer; int() refuses thousands of digits, so ask for the length first
+        if len(digits) > len("-18446744073709551615") or int(digits) not in _SIXTY_FOUR_BITS:
+            raise Malformed("an integer beyond 64 bits")
+
+    json.loads(raw, parse_int=integer)
+
+
+def _deeper_than(value: object, limit: int) -> bool:
+    level: list[object] = [value]
+    for _ in range(limit):
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent if isinstance(parent, list) else ())
+            if isinstance(child, (dict, list))
+        ]
+        if not level:
+            return False
+    return True
+
+
+def _event(value: Mapping[str, Any], body: bytes, source: Source | None, traceparent: str | None) -> Event:
+    lead = value.get("lead")
+    if not isinstance(lead, dict):
+        raise Malformed("lead must be an object")
+    lead_id = _id(value.get("resource_id"), "resource_id")
+    account_id = _id(lead.get("account_id"), "lead.account_id")
+    bot_id, version, stamp = lead.get("bot_id"), value.get("resource_version"), value.get("time_stamp")
+    return Event(
+        body=body,
+        body_sha256=sha256(body).hexdigest(),
+        value=value,
+        type=f"{value.get('resource')}.{value.get('action')}",
+        account_id=account_id,
+        lead_id=lead_id,
+        bot_id=bot_id if isinstance(bot_id, str) else None,
+        resource_version=version if isinstance(version, int) and not isinstance(version, bool) else None,
+        time=normalised_time(stamp) if isinstance(stamp, str) else None,
+        time_raw=stamp if isinstance(stamp, str) else None,
+        source=source,
+        traceparent=traceparent,
+    )
+
+
+def _id(value: object, name: str) -> str:
+    if not isinstance(value, str) or not 1 <= len(value.encode()) <= MAX_ID_BYTES:
+        raise Malformed(f"{name} must be a string of 1 to {MAX_ID_BYTES} bytes")
+    return value
+
+
+def normalised_time(text: str) -> str | None:
+    """
+    RFC 3339 UTC with milliseconds; without a zone it is UTC. None when it cannot be read.
+
+    >>> normalised_time("2019-06-07T23:09:40.8186038Z")
+    '2019-06-07T23:09:40.818Z'
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _source(text: str | None) -> Source | None:
+    if text is None:
+        return None
+    topic, partition, offset = text.rsplit("/", 2)
+    return Source(topic, int(partition), int(offset))
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode()
+
+
+def _required(headers: Mapping[str, bytes], name: str) -> str:
+    if name not in headers:
+        raise ValueError(f"header {name} is missing")
+    return headers[name].decode()
+
+
+def delivery_headers(delivery: Delivery) -> Headers:
+    """What `read_delivery` reads back; never a URL, never a secret."""
+    pairs = [
+        ("relay-delivery-id", delivery.id),
+        ("relay-subscription-id", delivery.subscription_id),
+        ("relay-attempt", str(delivery.attempt)),
+        ("relay-deferrals", str(delivery.deferrals)),
+        ("relay-matched-ms", str(delivery.matched_ms)),
+        ("relay-source", str(delivery.event.source) if delivery.event.source else None),
+        ("relay-event-type", delivery.event.type),
+        ("relay-account-id", delivery.account_id),
+        ("relay-incarnation", delivery.incarnation),
+        ("relay-run-id", delivery.run_id),
+        ("relay-trigger", delivery.trigger.value),
+        ("traceparent", delivery.event.traceparent),
+    ]
+    return tuple((name, text.encode()) for name, text in pairs if text is not None)

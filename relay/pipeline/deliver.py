@@ -1,0 +1,163 @@
+"""
+Request -> Reply over HTTP/1.1. A refused, slow or lying receiver is a Reply, never an exception.
+
+The guard sits in the connector: aiohttp hands every host, literals included, to `_resolve_host` (its documentation's
+cookbook overrides it too), and connects to just what that returns, so an address is judged once and there is no second
+look-up between check and use. `socket_factory` judges every socket again, as the last line.
+"""
+
+import errno
+import socket
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any, Protocol, Self
+
+import aiohttp
+from aiohttp.abc import AbstractResolver, ResolveResult
+from yarl import URL
+
+from relay.model import Answer, Failure, Reason, Reply, Request
+from relay.pipeline.egress import Egress
+
+LINE_BYTES = 8190  # of a status line or a header field: nginx's and aiohttp's own bound
+HEADERS = 128
+READ_BUFFER_BYTES = 8 * 1024  # twice that may wait in each connection; 512 of them must stay small
+KEEPALIVE_S = 15.0  # shorter than what most servers keep, so that we seldom write into a connection they are closing
+URLS_CACHED = 10_000  # parsed URLs kept: as many as there are busy subscriptions
+
+
+class Deliver(Protocol):
+    """The HTTP edge: one request out, one reply back."""
+
+    async def __call__(self, request: Request) -> Reply:
+        """Never raises for anything that the receiver, the network or the URL does."""
+        ...
+
+
+class Blocked(OSError):
+    """The address may not be called. An OSError, for aiohttp wraps those and loses others (happy eyeballs)."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(errno.EACCES, why)
+
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """Connects only to addresses that the egress rules allow."""
+
+    def __init__(self, egress: Egress, *, resolver: AbstractResolver | None = None) -> None:
+        super().__init__(
+            limit=0,  # bounded by RELAY_IN_FLIGHT, not here
+            keepalive_timeout=KEEPALIVE_S,
+            resolver=resolver,
+            socket_factory=self._guarded_socket,
+        )
+        self._egress = egress
+
+    async def _resolve_host(self, host: str, port: int, traces: Sequence[Any] | None = None) -> list[ResolveResult]:
+        found = await super()._resolve_host(host, port, traces)
+        why = self._egress.refusal_of_name(host, [one["host"] for one in found], port)
+        if why is not None:
+            raise Blocked(why)
+        return found
+
+    def _guarded_socket(self, address: tuple[Any, ...]) -> socket.socket:
+        family, kind, protocol, _, target = address
+        why = self._egress.refusal(target[0], target[1])
+        if why is not None:
+            raise Blocked(why)
+        return socket.socket(family, kind, protocol)
+
+
+@lru_cache(maxsize=URLS_CACHED)
+def _parsed(url: str) -> URL:
+    return URL(url, encoded=True)
+
+
+@lru_cache(maxsize=1_000)
+def _timeout(total_s: float, connect_s: float) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=total_s, connect=min(connect_s, total_s))
+
+
+class SessionDeliver:
+    """On aiohttp's ClientSession. Bodies are kept up to `response_bytes`; the rest is never read."""
+
+    def __init__(
+        self, egress: Egress, *, connect_timeout_s: float, response_bytes: int, resolver: AbstractResolver | None = None
+    ) -> None:
+        self._connect_timeout_s = connect_timeout_s
+        self._response_bytes = response_bytes
+        self._session = aiohttp.ClientSession(
+            connector=GuardedConnector(egress, resolver=resolver),
+            cookie_jar=aiohttp.DummyCookieJar(),  # a receiver's cookies would come back on another's delivery
+            auto_decompress=False,  # stored bytes are the wire's, and a gzip bomb stays small
+            trust_env=False,  # a proxy from the environment would see everything and bypass the guard
+            read_bufsize=READ_BUFFER_BYTES,
+            max_line_size=LINE_BYTES,
+            max_field_size=LINE_BYTES,
+            max_headers=HEADERS,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def __call__(self, request: Request) -> Reply:
+        try:
+            response = await self._session.post(
+                _parsed(request.url),
+                data=request.body,
+                headers=request.headers,
+                allow_redirects=False,
+                timeout=_timeout(request.timeout_s, self._connect_timeout_s),
+            )
+        except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
+            return failure(error)
+        body, truncated = await self._body(response)
+        return Answer(
+            status=response.status,
+            headers=tuple((name.lower(), value) for name, value in response.headers.items()),
+            body=body,
+            truncated=truncated,
+        )
+
+    async def _body(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
+        """What came of the body up to the bound, and whether there was more or it broke off."""
+        content, kept = response.content, b""
+        try:
+            while not content.at_eof() and len(kept) <= self._response_bytes:
+                kept += await content.read(self._response_bytes + 1 - len(kept))
+        except (aiohttp.ClientError, OSError, ValueError):
+            response.close()
+            return kept[: self._response_bytes], True
+        if len(kept) > self._response_bytes:
+            response.close()
+            return kept[: self._response_bytes], True
+        response.release()
+        return kept, False
+
+
+def failure(error: BaseException) -> Failure:
+    """
+    What an exception of the client's means.
+
+    Never raises; what is unknown is a fault of the protocol, since a connection stood.
+    """
+    cause = getattr(error, "os_error", None)
+    match error:
+        case aiohttp.InvalidURL() | aiohttp.InvalidUrlClientError():
+            reason = Reason.INVALID_URL
+        case _ if isinstance(cause, Blocked) or getattr(error, "errno", None) == errno.EACCES:
+            reason = Reason.BLOCKED_ADDRESS
+        case aiohttp.ClientConnectorDNSError():
+            reason = Reason.DNS
+        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
+            reason = Reason.TLS
+        case TimeoutError():
+            reason = Reason.TIMEOUT
+        case aiohttp.ClientOSError() | aiohttp.ServerDisconnectedError() | OSError():
+            reason = Reason.CONNECT
+        case _:
+            reason = Reason.PROTOCOL
+    return Failure(reason, f"{type(error).__name__}: {str(error)[:200]}")

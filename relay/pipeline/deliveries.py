@@ -1,0 +1,103 @@
+"""
+Delivery topics: retries, deferrals, redeliveries, replays and test sends, each attempted when it is due.
+
+Nothing waits in memory but what is due within seconds (`delays`); what is not is put back, and its partition paused.
+"""
+
+import asyncio
+
+from aiokafka import TopicPartition
+
+from relay.errors import Malformed
+from relay.model import Delivery, Record
+from relay.pipeline.attempt import Bench
+from relay.pipeline.consume import Intake
+from relay.pipeline.decode import read_delivery
+from relay.pipeline.delays import Delays
+from relay.pipeline.events import BATCH_RECORDS, POLL_MS
+from relay.pipeline.fan import Fan, size_in_memory
+from relay.pipeline.faults import Faults
+from relay.pipeline.ledger import Ledger
+from relay.pipeline.schedule import due_ms, jitter_ms
+
+
+class Deliveries:
+    """The intake of the delivery topics."""
+
+    def __init__(self, intake: Intake, tools: Bench, faults: Faults, *, max_event_bytes: int, held_bytes: int) -> None:
+        self._intake = intake
+        self._tools = tools
+        self._room = tools.room
+        self._faults = faults
+        self._max_event_bytes = max_event_bytes
+        self._delays: Delays[tuple[Ledger, Record]] = Delays(limit_bytes=held_bytes)
+
+    @property
+    def held(self) -> int:
+        """Deliveries held in memory until they are due."""
+        return len(self._delays)
+
+    def forgotten(self, ledger: Ledger) -> None:
+        """Its partition is no longer ours: what is held of it goes."""
+        self._room.give(self._delays.forget((ledger.topic, ledger.partition)))
+
+    async def read(self, stop: asyncio.Event, attempts: asyncio.TaskGroup) -> None:
+        """Attempt what falls due until told to stop."""
+        while not stop.is_set():
+            await self._room.wait()
+            now_ms = self._tools.clock.now_ms()
+            self._pace(now_ms)
+            next_ms = self._delays.next_ms()
+            wait_ms = POLL_MS if next_ms is None else min(max(next_ms - now_ms, 1), POLL_MS)
+            for ledger, records in await self._intake.fetch(wait_ms, BATCH_RECORDS):
+                self._hold(ledger, records)
+            while (due := self._delays.ready(self._tools.clock.now_ms())) is not None:
+                await self._start(*due, attempts)
+
+    def _pace(self, now_ms: int) -> None:
+        """Partitions that hold enough, or whose head is not due for long, rest; the others are read."""
+        for tp, ledger in self._intake.ledgers.items():
+            if ledger.ready:
+                rests = self._delays.rests((tp.topic, tp.partition), now_ms)
+                (self._intake.pause if rests else self._intake.resume)(tp)
+
+    def _hold(self, ledger: Ledger, records: list[Record]) -> None:
+        delay_s = self._tools.topics.delay_of(ledger.topic)
+        for record in records:
+            due = due_ms(record.timestamp, delay_s)
+            headers = dict(record.headers)
+            identity = headers.get("relay-delivery-id", b"") + headers.get("relay-attempt", b"")
+            held = self._delays.offer(
+                (ledger.topic, ledger.partition),
+                (ledger, record),
+                due_ms=due,
+                ready_ms=due + jitter_ms(identity, delay_s),
+                size=size_in_memory(record),
+                now_ms=self._tools.clock.now_ms(),
+            )
+            if not held:
+                self._intake.put_back(ledger, record.offset)
+                self._intake.pause(TopicPartition(ledger.topic, ledger.partition))
+                return
+            self._room.take(size_in_memory(record))
+
+    async def _start(self, ledger: Ledger, record: Record, attempts: asyncio.TaskGroup) -> None:
+        size = size_in_memory(record)
+        if ledger.stopping:
+            self._room.give(size)
+            return
+        ready_ms, give, closed = self._tools.clock.now_ms(), self._room.give, self._intake.closed
+        fan = Fan(ledger, record.offset, size=size, read_ms=ready_ms, give=give, closed=closed)
+        try:
+            delivery = read_delivery(record, max_bytes=self._max_event_bytes)
+        except Malformed as malformed:
+            self._faults.malformed(record, malformed, fan)
+            return
+        await self._room.enter()
+        attempts.create_task(self._once(delivery, fan))
+
+    async def _once(self, delivery: Delivery, fan: Fan) -> None:
+        try:
+            await self._faults.attempt(delivery, fan)
+        finally:
+            self._room.leave()

@@ -1,0 +1,105 @@
+"""
+Events: read -> walk -> first attempts, which start in the log's order.
+
+One task walks record after record; a fan-out is walked lazily, a delivery at a time, as places in flight come free.
+"""
+
+import asyncio
+
+from relay.errors import Malformed
+from relay.model import Delivery, Record
+from relay.pipeline.attempt import Bench
+from relay.pipeline.consume import Intake
+from relay.pipeline.decode import Skipped, read_event
+from relay.pipeline.fan import Fan, size_in_memory
+from relay.pipeline.faults import Faults
+from relay.pipeline.ledger import Ledger
+from relay.pipeline.match import first_delivery
+from relay.pipeline.order import Key, Order
+
+POLL_MS = 200  # how soon an idle intake sees that it should stop
+BATCH_RECORDS = 500  # taken at once; a rebalance drops at most so many that were not started
+
+
+class Events:
+    """The intake of the events topics."""
+
+    def __init__(self, intake: Intake, tools: Bench, faults: Faults, *, namespace: str, max_event_bytes: int) -> None:
+        self._intake = intake
+        self._tools = tools
+        self._room = tools.room
+        self._faults = faults
+        self._namespace = namespace
+        self._max_event_bytes = max_event_bytes
+        self._order: Order[tuple[Delivery, Fan]] = Order()
+
+    @property
+    def waiting(self) -> int:
+        """First attempts that wait behind one of the same lead."""
+        return self._order.waiting
+
+    async def read(self, stop: asyncio.Event, attempts: asyncio.TaskGroup) -> None:
+        """Walk what comes until told to stop."""
+        while not stop.is_set():
+            await self._room.wait()
+            for ledger, records in await self._intake.fetch(POLL_MS, BATCH_RECORDS):
+                read_ms = self._tools.clock.now_ms()
+                for record in records:
+                    self._room.take(size_in_memory(record))
+                for record in records:
+                    await self._take(ledger, record, read_ms, attempts)
+
+    async def _take(self, ledger: Ledger, record: Record, read_ms: int, attempts: asyncio.TaskGroup) -> None:
+        size = size_in_memory(record)
+        if ledger.stopping:
+            self._room.give(size)  # not started: whoever holds the partition next reads it
+            return
+        give, closed = self._room.give, self._intake.closed
+        await self._walk(
+            record, Fan(ledger, record.offset, size=size, read_ms=read_ms, give=give, closed=closed), attempts
+        )
+
+    async def _walk(self, record: Record, fan: Fan, attempts: asyncio.TaskGroup) -> None:
+        try:
+            event = read_event(record, max_bytes=self._max_event_bytes)
+        except Malformed as malformed:
+            self._faults.malformed(record, malformed, fan)
+            return
+        self._faults.read()
+        if isinstance(event, Skipped):
+            self._tools.metrics.event("skipped").inc()
+            fan.close()
+            return
+        self._tools.metrics.event("read").inc()
+        for to in self._tools.index.match(event):
+            if fan.stopping:
+                fan.abandon()
+                return
+            self._tools.metrics.matches.inc()
+            delivery = first_delivery(
+                event, to, namespace=self._namespace, timestamp_ms=record.timestamp, now_ms=self._tools.clock.now_ms()
+            )
+            await self._start(delivery, fan, attempts)
+        fan.close()
+
+    async def _start(self, delivery: Delivery, fan: Fan, attempts: asyncio.TaskGroup) -> None:
+        key = (delivery.subscription_id, delivery.event.lead_id)
+        fan.expect()
+        if self._order.enter(key, (delivery, fan)):
+            await self._room.enter()
+            attempts.create_task(self._chain(key, delivery, fan))
+        else:
+            await self._room.queue()
+
+    async def _chain(self, key: Key, delivery: Delivery, fan: Fan) -> None:
+        """This attempt, then those of the same lead that came to wait behind it, in one place in flight."""
+        try:
+            while True:
+                await self._faults.attempt(delivery, fan)
+                following = self._order.next(key)
+                if following is None:
+                    return
+                self._room.unqueue()
+                delivery, fan = following
+        finally:
+            self._room.leave()

@@ -1,0 +1,77 @@
+"""
+What cannot be walked becomes a dead letter and its partition moves on; but not for ever.
+
+A limit must be: past it not the records are wrong but their producer, their topic, or we (getsentry/arroyo, dlq.py,
+argues why), and a worker that goes on would empty a topic into the dead letters.
+"""
+
+from collections import deque
+
+import structlog
+
+from relay.errors import Malformed, TooManyMalformed
+from relay.model import Delivery, Record
+from relay.pipeline.attempt import Bench, bury, make, produce
+from relay.pipeline.fan import Fan
+from relay.pipeline.results import letter
+
+log = structlog.get_logger()
+
+MALFORMED_WINDOW = 1_000  # the last so many records that RELAY_MALFORMED_LIMIT is about
+FAULTS_MAX = 20  # deliveries that fail for a fault of our own before it is the worker that is wrong, not they
+
+
+class Faults:
+    """Counts, and stops the worker past the limits."""
+
+    def __init__(self, tools: Bench, *, malformed_limit: int) -> None:
+        self._tools = tools
+        self._limit = malformed_limit
+        self._recent: deque[bool] = deque(maxlen=MALFORMED_WINDOW)
+        self._failed = 0
+
+    def read(self) -> None:
+        """A record was read without fault."""
+        self._recent.append(False)
+
+    def malformed(self, record: Record, malformed: Malformed, fan: Fan) -> None:
+        """
+        Its own bytes are a dead letter.
+
+        Raises:
+            TooManyMalformed: More than the limit of the last thousand were; the worker stops, uncommitted.
+        """
+        log.warning(
+            "event.malformed",
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=str(malformed),
+        )
+        self._tools.metrics.event("malformed").inc()
+        self._tools.metrics.dead_letters.labels(reason="malformed").inc()
+        bury(record, str(malformed), fan, self._tools)
+        self._recent.append(True)
+        count = sum(self._recent)
+        if count > self._limit:
+            raise TooManyMalformed(
+                f"{count} of the last {len(self._recent)} records are malformed, more than RELAY_MALFORMED_LIMIT"
+                f" ({self._limit}); the last, {record.topic}/{record.partition}/{record.offset}: {malformed}."
+                " Look at what the topic holds and who writes it; nothing further was committed."
+            )
+
+    async def attempt(self, delivery: Delivery, fan: Fan) -> None:
+        """One attempt; a fault of our own in it costs this delivery only, on the record, up to the limit."""
+        if fan.stopping:
+            fan.abandon()
+            return
+        try:
+            await make(delivery, fan, self._tools)
+        except Exception:
+            self._failed += 1
+            self._tools.metrics.faults.inc()
+            log.exception("delivery.failed", delivery_id=delivery.id, subscription_id=delivery.subscription_id)
+            if self._failed > FAULTS_MAX:
+                raise
+            produce(letter(delivery, "internal_error", topics=self._tools.topics), fan, self._tools)
+            fan.close()

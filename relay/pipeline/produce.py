@@ -1,0 +1,201 @@
+"""
+Outgoing records -> Kafka, acknowledged. One task, one batch in flight a partition, one future a batch.
+
+aiokafka's per-record `send` wakes every waiter at each drain (aio-libs/aiokafka#528), so batches are built here, with
+`create_batch().append()`, from what gathered while the last one was on its way.
+
+A batch that fails is sent again, in order, through a new producer: an idempotent one does not recover from a lost batch
+(aio-libs/aiokafka#1017). Its records stay here meanwhile, so no receiver is called again for them.
+"""
+
+import asyncio
+import zlib
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from relay.clock import Clock
+from relay.model import Outgoing
+
+log = structlog.get_logger()
+
+BATCH_BYTES = 256 * 1024  # some 150 results: few requests, and what one partition may hold up is small
+REBUILD_PAUSE_S = 1.0  # between two tries to get a working producer
+
+
+class Ticket(Protocol):
+    """What waits for the acknowledgement of its records."""
+
+    @property
+    def retired(self) -> bool:
+        """Its assignment is over: only its results may still be written."""
+        ...
+
+    def acknowledged(self, size: int) -> None:
+        """One record of it, of so many bytes, is safe on the broker (or may no longer be written)."""
+        ...
+
+
+class Lane:
+    """What gathers for one partition while its last batch is on the way."""
+
+    __slots__ = ("marked", "partition", "pending", "sending", "topic")
+
+    def __init__(self, topic: str, partition: int) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.pending: deque[tuple[Outgoing, Ticket]] = deque()
+        self.sending: list[tuple[Outgoing, Ticket]] | None = None
+        self.marked = False
+
+
+def size_of(record: Outgoing) -> int:
+    """Bytes that a record holds in memory while it waits, headers aside."""
+    return len(record.value or b"") + len(record.key or b"")
+
+
+class Produce:
+    """Takes records at any time, without waiting; tells their tickets once they are acknowledged."""
+
+    def __init__(self, connect: Callable[[], Awaitable[AIOKafkaProducer]], *, results: str, clock: Clock) -> None:
+        self._connect = connect
+        self._results = results
+        self._clock = clock
+        self._producer: AIOKafkaProducer | None = None
+        self._lanes: dict[tuple[str, int], Lane] = {}
+        self._marked: deque[Lane] = deque()
+        self._wake = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._partitions: dict[str, int] = {}
+        self._broken: BaseException | None = None
+        self.unacknowledged = 0
+
+    async def open(self, topics: Sequence[str]) -> None:
+        """Connected, and the partition counts of these topics known."""
+        self._producer = await self._connect()
+        for topic in topics:
+            self._partitions[topic] = len(await self._producer.partitions_for(topic))
+
+    async def close(self) -> None:
+        """Let go of the connection; what is not acknowledged by now is not."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # stop() would wait for what cannot be sent; private, but the only way to tell it not to (0.14)
+            producer._message_accumulator.fail_all(KafkaError("the producer is closed"))  # noqa: SLF001
+            await producer.stop()
+
+    def send(self, record: Outgoing, ticket: Ticket) -> None:
+        """Queue one record; its ticket hears of it once it is acknowledged."""
+        partition = self._partition(record)
+        lane = self._lanes.get((record.topic, partition))
+        if lane is None:
+            lane = self._lanes[record.topic, partition] = Lane(record.topic, partition)
+        lane.pending.append((record, ticket))
+        self.unacknowledged += 1
+        self._idle.clear()
+        self._mark(lane)
+
+    async def flush(self) -> None:
+        """Return once everything queued so far and since is acknowledged."""
+        await self._idle.wait()
+
+    async def run(self) -> None:
+        """Send until cancelled."""
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            while self._marked and self._broken is None:
+                lane = self._marked.popleft()
+                lane.marked = False
+                if lane.sending is None and lane.pending:
+                    await self._submit(lane)
+            if self._broken is not None:
+                await self._rebuild()
+
+    async def _submit(self, lane: Lane) -> None:
+        assert self._producer is not None
+        batch = self._producer.create_batch()
+        lane.sending = []
+        while lane.pending:
+            record, ticket = lane.pending[0]
+            if ticket.retired and record.topic != self._results:
+                lane.pending.popleft()  # the partition's new owner makes its own; a chain of retries must not fork
+                self._acknowledge([(record, ticket)])
+                continue
+            if batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers) is None:
+                break
+            lane.sending.append(lane.pending.popleft())
+        if not lane.sending:
+            lane.sending = None
+            return
+        batch.close()
+        try:
+            future = await self._producer.send_batch(batch, lane.topic, partition=lane.partition)
+        except KafkaError as error:
+            self._failed(lane, error)
+            return
+        future.add_done_callback(lambda done: self._done(lane, done))
+
+    def _done(self, lane: Lane, future: "asyncio.Future[object]") -> None:
+        if future.cancelled():
+            return
+        error = future.exception()
+        if error is not None:
+            self._failed(lane, error)
+            return
+        sent, lane.sending = lane.sending or [], None
+        if lane.pending:
+            self._mark(lane)
+        self._acknowledge(sent)
+
+    def _acknowledge(self, sent: Sequence[tuple[Outgoing, Ticket]]) -> None:
+        self.unacknowledged -= len(sent)
+        if self.unacknowledged == 0:
+            self._idle.set()
+        for record, ticket in sent:
+            ticket.acknowledged(size_of(record))
+
+    def _failed(self, lane: Lane, error: BaseException) -> None:
+        lane.pending.extendleft(reversed(lane.sending or []))
+        lane.sending = None
+        self._broken = self._broken or error
+        self._mark(lane)
+        self._wake.set()
+
+    async def _rebuild(self) -> None:
+        log.warning("producer.failed", error=repr(self._broken), unacknowledged=self.unacknowledged)
+        await self.close()  # fails what else is on its way, which queues it again
+        await self._clock.sleep(REBUILD_PAUSE_S)
+        while self._producer is None:
+            try:
+                self._producer = await self._connect()
+            except (KafkaError, OSError) as error:
+                log.warning("producer.unreachable", error=repr(error))
+                await self._clock.sleep(REBUILD_PAUSE_S)
+        self._broken = None
+        for lane in self._lanes.values():
+            if lane.pending:
+                self._mark(lane)
+        log.info("producer.replaced", unacknowledged=self.unacknowledged)
+
+    def _mark(self, lane: Lane) -> None:
+        if not lane.marked and lane.sending is None:
+            lane.marked = True
+            self._marked.append(lane)
+            self._wake.set()
+
+    def _partition(self, record: Outgoing) -> int:
+        """
+        That of the source, so that results are co-partitioned with events; else by CRC32 of the key.
+
+        Not murmur2: aiokafka has it in Python, 10 microseconds a key. CRC32 is librdkafka's `consistent` partitioner.
+        """
+        count = self._partitions[record.topic]
+        if record.partition is not None:
+            return record.partition % count
+        return zlib.crc32(record.key or b"") % count
