@@ -1,0 +1,269 @@
+"""
+A webhook receiver that verifies: behind `relay listen`, and the far end of `relay demo`.
+
+`verify` is what a customer's receiver does, as a plain function. It shares no code with `pipeline/sign.py`, where a fault
+would be hidden by the same fault here.
+"""
+
+import asyncio
+import binascii
+import hmac
+import itertools
+import re
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+from aiohttp import web
+
+from relay.clock import Clock, SystemClock
+from relay.errors import Invalid, Problem
+
+TOLERANCE_S = 300  # Standard Webhooks' own libraries allow 5 minutes either way
+MAX_BODY_BYTES = 2 * 1024 * 1024  # twice RELAY_MAX_EVENT_BYTES as it comes; whoever raises that raises this
+BODIES_AT_ONCE = 32  # with MAX_BODY_BYTES this bounds memory; others wait in the kernel's buffers
+BODY_TIMEOUT_S = 30.0  # twice RELAY_TIMEOUT_S: a sender this slow would only hold one of those places
+STOP_S = 1.0  # what a request under way is given when the receiver stops
+SHOWN_CHARACTERS = 256  # as long as ids get; the rest of a header is nobody's news
+WHSEC = b"whsec_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Received:
+    """One POST, as `on_request` is told. Event type and attempt are the sender's word: no signature covers them."""
+
+    time_ms: int  # when its body was complete
+    path: str
+    event_type: str | None
+    delivery_id: str | None
+    attempt: int | None  # from 1
+    lead_id: str | None  # from the body; None also where that was not accepted, for then it is not parsed
+    verified: bool | None  # None: not checked, for want of a secret or of a whole body
+    why: str | None  # why it was not accepted
+    status: int  # what is answered, once the delay is over
+    body_bytes: int | None  # None: it was not read to its end
+
+
+def verify(headers: Mapping[str, str], body: bytes, secret: bytes, now_s: float) -> str | None:
+    """
+    None when these bytes were signed with this secret, else why they are not to be trusted.
+
+    A sender may use one scheme or both (`x-artibot-signature`, `webhook-signature`): at least one must be there, and
+    each that is there must hold. Comparisons take the same time wherever a wrong signature differs.
+
+    Args:
+        headers: Names in lower case, or a mapping that ignores case.
+        body: Exactly as received.
+        secret: As entered; `whsec_` and base64 is decoded for Standard Webhooks only.
+        now_s: Unix time. `webhook-timestamp` may differ from it by 5 minutes.
+
+    Raises:
+        Invalid: The secret is empty, or begins with `whsec_` and is not base64. Never for what a sender does.
+    """
+    key = _standard_webhooks_key(secret)
+    sha1, listed = headers.get("x-artibot-signature"), headers.get("webhook-signature")
+    if sha1 is None and listed is None:
+        return "no signature: neither x-artibot-signature nor webhook-signature"
+    if sha1 is not None and not _same(sha1, "sha1=" + hmac.digest(secret, body, "sha1").hex()):
+        return "x-artibot-signature does not match the body and the secret"
+    return None if listed is None else _standard_webhooks(listed, headers, body, key, now_s)
+
+
+def _standard_webhooks(listed: str, headers: Mapping[str, str], body: bytes, key: bytes, now_s: float) -> str | None:
+    message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+    if not message_id:
+        return "webhook-id is missing"
+    if not re.fullmatch("[0-9]{1,10}", timestamp):
+        return "webhook-timestamp is missing or no unix time in seconds"
+    if abs(now_s - int(timestamp)) > TOLERANCE_S:
+        return f"webhook-timestamp is more than {TOLERANCE_S} s off this clock"
+    signed = b".".join((_raw(message_id), timestamp.encode(), body))
+    expected = "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()
+    # All are compared: an `any` that stops early would tell which of them was right.
+    if sum(_same(one, expected) for one in listed.split(" ")):
+        return None
+    return "webhook-signature holds no v1 signature that matches the id, the timestamp, the body and the secret"
+
+
+def _standard_webhooks_key(secret: bytes) -> bytes:
+    if not secret.removeprefix(WHSEC):
+        raise Invalid(Problem("secret", "is empty: anybody could sign with it"))
+    if not secret.startswith(WHSEC):
+        return secret
+    try:
+        return b64decode(secret.removeprefix(WHSEC), validate=True)
+    except binascii.Error:
+        raise Invalid(Problem("secret", "begins with whsec_, and what follows is no base64")) from None
+
+
+def _same(given: str, expected: str) -> bool:
+    return hmac.compare_digest(_raw(given), expected.encode())
+
+
+def _raw(header: str) -> bytes:
+    return header.encode("utf-8", "surrogateescape")  # the server's own decoding, undone
+
+
+@dataclass(frozen=True, slots=True)
+class _Unread:
+    """In place of a body that was not read to its end: what is answered, and why."""
+
+    status: int
+    why: str
+
+
+class Receiver:
+    """Takes POSTs on any path, checks their signatures, and answers what it is told to."""
+
+    def __init__(
+        self,
+        *,
+        secret: bytes | None = None,
+        status: int | Sequence[int] = 200,
+        delay_s: float = 0.0,
+        flaky: int = 0,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        body_timeout_s: float = BODY_TIMEOUT_S,
+        on_request: Callable[[Received], None] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        """
+        Ready to start.
+
+        Args:
+            secret: Checked against; None accepts everything.
+            status: For what is accepted, 200 to 599: one, or several in turn.
+            delay_s: Between a request and any answer that is no refusal.
+            flaky: 500 for so many attempts of every delivery, as `relay-attempt` counts them: nothing is remembered.
+            host: Loopback, unless told otherwise.
+            port: 0 means any.
+            max_body_bytes: A longer body is answered 413.
+            body_timeout_s: A body that takes longer to arrive is answered 408.
+            on_request: Called once a POST whose body arrived or was refused; must not raise.
+            clock: For the time of day and the delay.
+
+        Raises:
+            Invalid: As `verify`.
+        """
+        if secret is not None:
+            _standard_webhooks_key(secret)  # better now than at the first request
+        self._secret = secret
+        self._statuses = itertools.cycle((status,) if isinstance(status, int) else tuple(status))
+        self._delay_s = delay_s
+        self._flaky = flaky
+        self._address = (host, port)
+        self._max_body_bytes = max_body_bytes
+        self._body_timeout_s = body_timeout_s
+        self._on_request = on_request or (lambda _: None)
+        self._clock = clock or SystemClock()
+        self._room = asyncio.Semaphore(BODIES_AT_ONCE)
+        self._runner: web.AppRunner | None = None
+
+    async def start(self) -> int:
+        """
+        Listening; the port.
+
+        Raises:
+            Invalid: The address cannot be listened on.
+        """
+        app = web.Application()
+        app.router.add_post("/{path:.*}", self._take)
+        runner = web.AppRunner(
+            app,
+            access_log=None,
+            auto_decompress=False,  # the bytes that were signed are the bytes that came
+            handler_cancellation=True,  # a sender that timed out leaves nobody waiting for the delay to pass
+            shutdown_timeout=STOP_S,
+        )
+        await runner.setup()
+        host, port = self._address
+        try:
+            site = web.TCPSite(runner, host, port)
+            await site.start()
+        except OSError as problem:
+            await runner.cleanup()
+            rule = f"cannot be listened on ({problem.strerror or problem}): choose another"
+            raise Invalid(Problem("port", rule, f"{host}:{port}")) from None
+        self._runner = runner
+        return site.port
+
+    async def stop(self) -> None:
+        """Closed; requests under way had a second to end."""
+        runner, self._runner = self._runner, None
+        if runner is not None:
+            await runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.Response:
+        body = await self._body(request)
+        received = self._received(request, body, self._clock.now_ms())
+        del body  # a delay may be long, and many may wait
+        self._on_request(received)
+        if received.why is None and self._delay_s:
+            await self._clock.sleep(self._delay_s)
+        return web.Response(status=received.status, text=f"{received.why or received.status}\n")
+
+    async def _body(self, request: web.Request) -> bytes | _Unread:
+        """Read here and not by `request.read`, which would keep it as long as the request."""
+        too_long = _Unread(413, f"the body is longer than {self._max_body_bytes} bytes")
+        if (request.content_length or 0) > self._max_body_bytes:
+            return too_long
+        body = bytearray()
+        try:
+            async with self._room, asyncio.timeout(self._body_timeout_s):
+                async for chunk in request.content.iter_any():
+                    body += chunk
+                    if len(body) > self._max_body_bytes:
+                        return too_long
+        except TimeoutError:
+            return _Unread(408, f"the body did not arrive within {self._body_timeout_s:g} s")
+        return bytes(body)
+
+    def _received(self, request: web.Request, body: bytes | _Unread, now_ms: int) -> Received:
+        attempt = _attempt(request.headers.get("relay-attempt", ""))
+        why: str | None = None
+        lead_id: str | None = None
+        verified: bool | None = None
+        if isinstance(body, _Unread):
+            status, why = body.status, body.why
+        elif self._secret is not None and (why := verify(request.headers, body, self._secret, now_ms / 1000)):
+            status, verified = 403, False
+        else:
+            status = 500 if (attempt or 1) <= self._flaky else next(self._statuses)
+            verified = None if self._secret is None else True
+            lead_id = _lead_id(body)
+        return Received(
+            time_ms=now_ms,
+            path=_shown(request.path) or "",
+            event_type=_shown(request.headers.get("relay-event")),
+            delivery_id=_shown(request.headers.get("webhook-id")),
+            attempt=attempt,
+            lead_id=lead_id,
+            verified=verified,
+            why=why,
+            status=status,
+            body_bytes=None if isinstance(body, _Unread) else len(body),
+        )
+
+
+def _attempt(header: str) -> int | None:
+    return int(header) if re.fullmatch("[1-9][0-9]{0,8}", header) else None
+
+
+def _lead_id(body: bytes) -> str | None:
+    try:
+        event = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return None
+    lead_id = event.get("resource_id") if isinstance(event, dict) else None
+    return _shown(lead_id) if isinstance(lead_id, str) else None
+
+
+def _shown(text: str | None) -> str | None:
+    """Short, and nothing in it that a terminal would obey."""
+    if text is None:
+        return None
+    cut = text[:SHOWN_CHARACTERS]
+    return cut if cut.isprintable() else ascii(cut)
