@@ -1,8 +1,8 @@
 """
 A webhook receiver that verifies: behind `relay listen`, and the far end of `relay demo`.
 
-`verify` is what a customer's receiver does, as a plain function. It shares no code with `pipeline/sign.py`, where a fault
-would be hidden by the same fault here.
+`verify` is what a customer's receiver does, as a plain function. It shares no code with the signer, where a fault would
+be hidden by the same fault here.
 """
 
 import asyncio
