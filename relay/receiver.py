@@ -22,7 +22,7 @@ from relay.errors import Invalid, Problem
 
 TOLERANCE_S = 300  # Standard Webhooks' own libraries allow 5 minutes either way
 MAX_BODY_BYTES = 2 * 1024 * 1024  # twice RELAY_MAX_EVENT_BYTES as it comes; whoever raises that raises this
-BODIES_AT_ONCE = 32  # with MAX_BODY_BYTES this bounds memory; others wait in the kernel's buffers
+BODIES_BYTES = 64 * 1024 * 1024  # of bodies held at once; further ones wait in the kernel's buffers
 BODY_TIMEOUT_S = 30.0  # twice RELAY_TIMEOUT_S: a sender this slow would only hold one of those places
 STOP_S = 1.0  # what a request under way is given when the receiver stops
 SHOWN_CHARACTERS = 256  # as long as ids get; the rest of a header is nobody's news
@@ -159,7 +159,7 @@ class Receiver:
         self._body_timeout_s = body_timeout_s
         self._on_request = on_request or (lambda _: None)
         self._clock = clock or SystemClock()
-        self._room = asyncio.Semaphore(BODIES_AT_ONCE)
+        self._room = asyncio.Semaphore(max(1, BODIES_BYTES // max_body_bytes))
         self._runner: web.AppRunner | None = None
 
     async def start(self) -> int:
