@@ -90,7 +90,7 @@ class Metrics:
         )
         self.open = Gauge("relay_open_records", "Records taken and not settled.", ["topic", "partition"], registry=made)
         self.commit_age = Gauge(
-            "relay_commit_age_seconds", "Since offsets were last committed or found current.", registry=made
+            "relay_commit_age_seconds", "Since what is settled was last committed.", ["group"], registry=made
         )
         # a label look-up costs more than the count itself
         self.delivery = cache(lambda verdict, reason: self._deliveries.labels(verdict=verdict, reason=reason))

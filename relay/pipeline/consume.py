@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetad
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from relay.metrics import Metrics
 from relay.model import Record
 from relay.pipeline.ledger import Ledger
 from relay.pipeline.start import Lost, start_offset
@@ -55,6 +56,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         instance_id: str | None = None,
         lost: Callable[[Lost], None],
     ) -> None:
+        self._group = group
         self._topics = topics
         self._drain_s = drain_s
         self._lost = lost
@@ -63,6 +65,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._drained = asyncio.Event()
         self._paused: set[TopicPartition] = set()
         self._committed: dict[TopicPartition, int] = {}
+        self._current_at: float | None = None  # when what is settled was last known to be committed
+        self.joined = False  # the group has given us our partitions at least once
         self.ledgers: dict[TopicPartition, Ledger] = {}
         self.consumer = AIOKafkaConsumer(
             **settings,
@@ -100,6 +104,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         for tp in assigned:
             self.ledgers[tp] = Ledger(tp.topic, tp.partition, generation=generation)
             self.pause(tp)
+        self.joined = True
         self._unloaded.set()
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
@@ -208,6 +213,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             if commit is not None and self._committed.get(tp) != commit.offset:
                 offsets[tp] = OffsetAndMetadata(commit.offset, commit.metadata)
         if not offsets:
+            self._current_at = asyncio.get_running_loop().time()
             return
         try:
             async with asyncio.timeout(COMMIT_TIMEOUT_S):
@@ -217,6 +223,18 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             return
         for tp, at in offsets.items():
             self._committed[tp] = at.offset
+        self._current_at = asyncio.get_running_loop().time()
+
+    def show(self, metrics: Metrics) -> None:
+        """Set the gauges of the partitions that we hold."""
+        for tp, ledger in self.ledgers.items():
+            commit, end = ledger.snapshot(), self.consumer.highwater(tp)
+            metrics.open.labels(tp.topic, tp.partition).set(ledger.open)
+            if commit is not None and end is not None:
+                metrics.lag.labels(tp.topic, tp.partition).set(max(0, end - commit.offset))
+        if self._current_at is not None:
+            age_s = asyncio.get_running_loop().time() - self._current_at
+            metrics.commit_age.labels(self._group).set(age_s)
 
     def closed(self, ledger: Ledger, offset: int, *, settled: bool) -> None:
         """A record's deliveries all have their outcomes, acknowledged; or it is left to whoever reads it next."""

@@ -127,7 +127,7 @@ class Produce:
                 lane.pending.popleft()  # the partition's new owner makes its own; a chain of retries must not fork
                 self._acknowledge([(record, ticket)])
                 continue
-            if batch.append(timestamp=None, key=record.key, value=record.value, headers=record.headers) is None:
+            if batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers)) is None:
                 break
             lane.sending.append(lane.pending.popleft())
         if not lane.sending:

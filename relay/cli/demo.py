@@ -1,0 +1,230 @@
+"""
+`relay demo`: all of relay on one machine, with nothing to install and nothing to configure.
+
+    this process    the embedded broker, sample leads, three receivers that verify, the table
+    a child         `relay worker`, just as a platform team runs it
+
+One receiver fails twice before it takes a delivery, so that backoff is seen. Nothing of the user's own RELAY_*
+variables counts here: a demo that writes to somebody's production topics would be none.
+"""
+
+import asyncio
+import itertools
+import os
+import secrets
+import signal
+import sys
+import tempfile
+import time
+from asyncio.subprocess import DEVNULL, Process
+from base64 import b64encode
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import orjson
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from rich.console import Console
+from rich.live import Live
+
+from relay.cli.demo_tally import Figures, Progress, Tally
+from relay.cli.demo_view import line, summary, table
+from relay.config import Config
+from relay.embedded import EmbeddedBroker
+from relay.model import EVENT_TYPES
+from relay.receiver import Received, Receiver
+from relay.samples import sample_event
+
+RETRY_DELAYS = "1s,2s,4s"  # short, so that a flaky receiver is seen to recover
+ACCOUNT = "demo"
+EVENTS_TOPIC = "leads.events"
+RATE = 20  # sample events a second: enough to see something move, few enough to follow it
+LONGEST_S = 10  # a great many events take no longer to be produced than that
+TICK_S = 0.25  # the table is drawn anew
+LINE_S = 2.0  # a line is written where there is no terminal
+QUIET_S = 30.0  # nothing has been settled for so long, and is not coming: the schedule is over after 7
+STOP_S = 35.0  # RELAY_DRAIN_S and what comes behind it
+TAIL_BYTES = 3_000  # of the worker's log, when it is needed
+INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Customer:
+    """One who registered a webhook, and how their receiver does."""
+
+    id: str
+    name: str
+    events: tuple[str, ...]
+    flaky: int = 0  # attempts of each delivery that it answers with 500
+    delay_s: float = 0.0
+
+
+CUSTOMERS = (
+    Customer(id="crm", name="CRM", events=EVENT_TYPES),
+    Customer(id="newsletter", name="Newsletter (slow)", events=("lead.completed",), delay_s=0.1),
+    Customer(id="helpdesk", name="Helpdesk (flaky)", events=("lead.updated",), flaky=2),
+)
+
+
+def demo(*, events: int | None = None) -> int:
+    """
+    Show all of relay at work, with nothing to install or configure.
+
+    Args:
+        events: So many sample events, then a summary; exit status 1 unless every delivery had its outcome and every
+            signature held. Without: until Ctrl-C.
+    """
+    console = Console()
+    with EmbeddedBroker() as broker, tempfile.TemporaryDirectory(prefix="relay-demo-") as folder:
+        console.print(f"relay demo: {len(CUSTOMERS)} customers, one of them flaky, on an embedded broker")
+        return asyncio.run(play(broker.bootstrap, Path(folder) / "worker.log", wanted=events, console=console))
+
+
+async def play(bootstrap: str, log: Path, *, wanted: int | None, console: Console) -> int:
+    """The whole demo on this broker; the exit status."""
+    tally = Tally({customer.id: customer.name for customer in CUSTOMERS})
+    progress = Progress(tally=tally, wanted=wanted)
+    environ = environment(bootstrap)
+    began_s = time.monotonic()
+    async with AsyncExitStack() as stack:
+        ended = stack.enter_context(interruptible())
+        await register(stack, Config.read(environ), progress)
+        worker = await stack.enter_async_context(working(environ, log))
+        async with asyncio.TaskGroup() as group:
+            work = (
+                produce(bootstrap, progress),
+                follow(bootstrap, progress),
+                draw(progress, console, ended),
+                watch(worker, progress, ended),
+            )
+            tasks = [group.create_task(one) for one in work]
+            await ended.wait()
+            for task in tasks:
+                task.cancel()
+    figures = progress.tally.figures(time.monotonic())
+    console.print(summary(progress, figures, took_s=time.monotonic() - began_s), highlight=False)
+    if progress.trouble:
+        console.print(tail(log), highlight=False, markup=False)
+    return 1 if progress.faults else 0
+
+
+def environment(bootstrap: str) -> dict[str, str]:
+    """Of the worker: nothing of RELAY_* but what the demo needs."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")}
+    return clean | {
+        "RELAY_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        "RELAY_EVENTS_TOPICS": EVENTS_TOPIC,
+        "RELAY_START": "earliest",
+        "RELAY_RETRY_DELAYS": RETRY_DELAYS,
+        "RELAY_HOLD_DELAYS": RETRY_DELAYS,
+        "RELAY_ALLOW_HTTP": "true",
+        "RELAY_ALLOW_NETWORKS": "127.0.0.0/8",
+        "RELAY_SECRET_KEYS": "demo:" + b64encode(secrets.token_bytes(32)).decode(),
+        "RELAY_METRICS_ADDRESS": "127.0.0.1:0",
+        "RELAY_LOG_FORMAT": "json",
+    }
+
+
+@contextmanager
+def interruptible() -> Iterator[asyncio.Event]:
+    """An event that Ctrl-C and SIGTERM set, and the demo itself when it has come to its end."""
+    ended, loop = asyncio.Event(), asyncio.get_running_loop()
+    for one in INTERRUPTS:
+        loop.add_signal_handler(one, ended.set)
+    try:
+        yield ended
+    finally:
+        for one in INTERRUPTS:
+            loop.remove_signal_handler(one)
+
+
+async def produce(bootstrap: str, progress: Progress) -> None:
+    """Sample leads at a steady rate, each created, updated and completed."""
+    rate = max(RATE, (progress.wanted or 0) / LONGEST_S)
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        while progress.produced != progress.wanted:
+            lead, step = divmod(progress.produced, len(EVENT_TYPES))
+            event_type = EVENT_TYPES[step]
+            ...
+            progress.expected += sum(event_type in customer.events for customer in CUSTOMERS)
+            progress.produced += 1
+            await asyncio.sleep(1 / rate)
+
+
+async def follow(bootstrap: str, progress: Progress) -> None:
+    """Every result is tallied."""
+    reader = AIOKafkaConsumer("relay.results", bootstrap_servers=bootstrap, auto_offset_reset="earliest")
+    async with reader:
+        async for record in reader:
+            progress.tally.add(orjson.loads(record.value), now_s=time.monotonic())
+
+
+async def draw(progress: Progress, console: Console, ended: asyncio.Event) -> None:
+    """What there is to see is shown, until nothing more is to come."""
+    settled, moved_s = 0, time.monotonic()
+    with _screen(console) as show:
+        while not progress.complete:
+            await asyncio.sleep(TICK_S)
+            now_s = time.monotonic()
+            show(progress, progress.tally.figures(now_s))
+            if progress.tally.settled > settled:
+                settled, moved_s = progress.tally.settled, now_s
+            if now_s - moved_s > QUIET_S:
+                progress.trouble = f"nothing was settled for {QUIET_S:.0f} s; the end of the worker's log is below"
+                break
+    ended.set()
+
+
+@contextmanager
+def _screen(console: Console) -> Iterator[Callable[[Progress, Figures], None]]:
+    """A table that is drawn anew on a terminal, else a line now and then."""
+    if console.is_terminal:
+        with Live(console=console, auto_refresh=False) as live:
+            yield lambda progress, figures: live.update(table(progress, figures), refresh=True)
+        return
+    looks = itertools.count(1)
+    every = round(LINE_S / TICK_S)
+
+    def write(progress: Progress, figures: Figures) -> None:
+        if next(looks) % every == 0:
+            console.print(line(progress, figures), highlight=False, soft_wrap=True)
+
+    yield write
+
+
+@asynccontextmanager
+async def working(environ: Mapping[str, str], log: Path) -> AsyncIterator[Process]:
+    """A worker as a child; told to stop at the end, and killed when it does not."""
+    with log.open("wb") as out:  # noqa: ASYNC230  once, and local
+        worker = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "relay", "worker", env=environ, stdin=DEVNULL, stdout=out, stderr=out
+        )
+    try:
+        yield worker
+    finally:
+        try:
+            if worker.returncode is None:
+                worker.terminate()
+            async with asyncio.timeout(STOP_S):
+                await worker.wait()
+        finally:
+            if worker.returncode is None:
+                worker.kill()
+                await worker.wait()
+
+
+async def watch(worker: Process, progress: Progress, ended: asyncio.Event) -> None:
+    """A worker that ends by itself ends the demo."""
+    status = await worker.wait()
+    if not ended.is_set():
+        progress.trouble = f"the worker ended by itself with exit status {status}; the end of its log is below"
+        ended.set()
+
+
+async def register(stack: AsyncExitStack, config: Config, progress: Progress) -> None:
+    """Every customer has a receiver, and a subscription that calls it."""
+
+
+def tail(log: Path) -> str:
+    return log.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
