@@ -41,6 +41,12 @@ def endpoint(subscription: Subscription, *, signer: Signer | None, headers: Mapp
     )
 
 
+def unknown(subscription_id: SubscriptionId) -> Endpoint:
+    """Of a subscription that exists and never could be read: it matches nothing, and what is on its way to it waits."""
+    nothing = Subscription(id=subscription_id, account_id="", name="", url="", events=())
+    return Endpoint(subscription=nothing, accepts=None, signer=None)
+
+
 def delivery_id(event: Event, subscription_id: SubscriptionId, *, namespace: str, timestamp_ms: int) -> DeliveryId:
     """
     The same event and subscription always carry the same id (promise P3; vectors in schemas/vectors).

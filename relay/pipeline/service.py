@@ -3,21 +3,21 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 import structlog
-from aiohttp import web
 from aiokafka import AIOKafkaProducer
 
 from relay import __version__
 from relay.broker import Broker, kafka_settings
-from relay.clock import Clock, SystemClock
+from relay.clock import SystemClock
 from relay.config import Config
 from relay.errors import RelayError, TopicProblem, Unreachable
-from relay.metrics import Metrics, application
+from relay.metrics import Metrics
 from relay.model import Outgoing
 from relay.pipeline.attempt import Bench
 from relay.pipeline.consume import (
@@ -33,6 +33,7 @@ from relay.pipeline.deliveries import Deliveries
 from relay.pipeline.egress import Egress
 from relay.pipeline.events import Events
 from relay.pipeline.faults import Faults
+from relay.pipeline.listener import Listener, listening
 from relay.pipeline.match import Index
 from relay.pipeline.produce import BATCH_BYTES, Produce, size_of
 from relay.pipeline.results import rfc3339
@@ -41,33 +42,22 @@ from relay.pipeline.schedule import Schedule
 from relay.pipeline.start import Lost, establish_start
 from relay.pipeline.worker import Worker
 from relay.store.catalogue import Catalogue
-from relay.topics import Topics, check
+from relay.topics import Grade, Topics, examine
 
 log = structlog.get_logger()
 
-RETRY_PAUSES_S = (
-    1,
-    2,
-    5,
-    10,
-)  # between tries to reach a broker: soon at first, and never a burden on one that comes back
+PAUSES_S = (1, 2, 5, 10)  # between tries to reach a broker: soon at first, and never a burden on one that comes back
 FETCH_SHARE = 8  # of the byte budget that one fetch of a consumer may bring: it is here before it can be counted
 HELD_SHARE = 4  # of the byte budget that retries may hold while they wait for their time
-HEADERS_BYTES = (
-    8 * 1024
-)  # of a record, besides key and value: relay's own have 1 kB, a dead letter's reason a little more
+HEADERS_BYTES = 8 * 1024  # of a record, besides key and value: relay's own have 1 kB, a dead letter's reason some more
 
 
-class Unwatched:
-    """The ticket of records that no source waits for."""
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the broker was found to be before anything was touched."""
 
-    retired = False
-
-    def __init__(self, room: Room) -> None:
-        self._room = room
-
-    def acknowledged(self, size: int) -> None:
-        self._room.give(size)
+    partitions: Mapping[str, int]  # topic -> how many
+    transactions: bool
 
 
 async def run_worker(config: Config, stop: asyncio.Event) -> None:
@@ -75,62 +65,34 @@ async def run_worker(config: Config, stop: asyncio.Event) -> None:
     Deliver until told to stop.
 
     Raises:
+        ConfigProblem: The metrics address cannot be listened on.
         TopicProblem: A topic is missing or could not keep a promise; nothing was read.
         TooManyMalformed: See `faults`.
     """
-    clock, metrics = SystemClock(), Metrics()
+    metrics = Metrics()
     async with AsyncExitStack() as stack:
-        state = await stack.enter_async_context(_listening(config, metrics))
-        partitions = await _prepared(config, clock, stop)
-        if partitions is None:
+        listener = await stack.enter_async_context(listening(config.metrics_address, metrics))
+        ground = await _reached(config, stop)
+        if ground is None:
             return  # stopped before the broker could be reached
         try:
-            await _deliver(config, clock, metrics, partitions, stop, stack, state)
+            await _deliver(config, metrics, ground, listener, stop, stack)
         except BaseExceptionGroup as group:
             raise _cause(group) from group
 
 
-class _State:
-    """What the listener shows of a worker that may not be there yet."""
-
-    def __init__(self) -> None:
-        self.port = 0
-        self.refresh = lambda: None
-        self.ready = lambda: False
-
-
-@asynccontextmanager
-async def _listening(config: Config, metrics: Metrics) -> AsyncIterator[_State]:
-    """/metrics, /livez and /readyz are served from the start, so that a worker that waits for its broker is seen."""
-    state = _State()
-    app = application(metrics, refresh=lambda: state.refresh(), ready=lambda: state.ready())
-    runner = web.AppRunner(app, access_log=None, handle_signals=False)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, *config.metrics_address)
-        await site.start()
-        state.port = runner.addresses[0][1]
-        log.info("metrics.listening", address=f"{config.metrics_address[0]}:{state.port}")
-        yield state
-    finally:
-        await runner.cleanup()
-
-
-async def _prepared(config: Config, clock: Clock, stop: asyncio.Event) -> Mapping[str, int] | None:
-    """
-    The topics are as they must be, and the group knows where it starts; partition counts of all topics.
-
-    Keeps trying while the broker cannot be reached. None: told to stop meanwhile.
-    """
-    for tries in range(1_000_000_000):
+async def _reached(config: Config, stop: asyncio.Event) -> Ground | None:
+    """The ground under our feet, however long the broker takes to come; None: told to stop meanwhile."""
+    tries = 0
+    while True:
         try:
-            return await _checked(config)
+            return await _look(config)
         except Unreachable as error:
-            pause_s = RETRY_PAUSES_S[min(tries, len(RETRY_PAUSES_S) - 1)]
+            pause_s = PAUSES_S[min(tries, len(PAUSES_S) - 1)]
+            tries += 1
             log.warning("broker.unreachable", error=str(error), retry_in_s=pause_s)
             if await _told(stop, pause_s):
                 return None
-    return None
 
 
 async def _told(stop: asyncio.Event, seconds: float) -> bool:
@@ -142,38 +104,67 @@ async def _told(stop: asyncio.Event, seconds: float) -> bool:
     return True
 
 
-async def _checked(config: Config) -> Mapping[str, int]:
+async def _look(config: Config) -> Ground:
+    """The topics are as they must be, and the group knows where it starts."""
+    own = Topics(config.topic_prefix).of(config)
     async with Broker(config) as broker:
         able = await broker.capabilities()
         if able.topic_configs:
-            problems = await check(config, broker)
-            if problems:
-                raise TopicProblem("\n".join(str(problem) for problem in problems))
+            findings = examine(config, await broker.cluster(own))
+            if problems := [str(one) for one in findings if one.grade is not Grade.NOTE]:
+                raise TopicProblem("\n".join(problems))
         else:
-            await broker.touch((*config.events_topics, *Topics(config.topic_prefix).of(config)))
+            await broker.touch((*config.events_topics, *own))
         partitions = await broker.topics()
-    settings = kafka_settings(config)
-    await establish_start(settings, config.group, config.events_topics, config.start, partitions)
-    return partitions
+    await establish_start(kafka_settings(config), config.group, config.events_topics, config.start, partitions)
+    return Ground(partitions, able.transactions)
 
 
-async def _deliver(
-    config: Config,
-    clock: Clock,
-    metrics: Metrics,
-    partitions: Mapping[str, int],
-    stop: asyncio.Event,
-    stack: AsyncExitStack,
-    state: _State,
+async def _deliver(  # noqa: PLR0917  one caller, and each is what it is called
+    config: Config, metrics: Metrics, ground: Ground, listener: Listener, stop: asyncio.Event, stack: AsyncExitStack
 ) -> None:
-    topics = Topics(config.topic_prefix)
-    settings = kafka_settings(config)
-    room = Room(limit_bytes=config.buffer_bytes, places=config.in_flight)
     index = Index()
+    catalogue = Catalogue(config, index, metrics, transactions=ground.transactions)
+    stack.push_async_callback(catalogue.close)
+    await catalogue.load()
+    tools = await _tools(config, metrics, index, listener.port, stack)
+    events_intake, deliveries_intake = intakes = _intakes(config, ground, tools)
+    faults = Faults(tools, malformed_limit=config.malformed_limit)
+    events = Events(events_intake, tools, faults, namespace=config.namespace, max_event_bytes=config.max_event_bytes)
+    held_bytes = config.buffer_bytes // HELD_SHARE
+    size = config.max_event_bytes
+    deliveries = Deliveries(deliveries_intake, tools, faults, max_event_bytes=size, held_bytes=held_bytes)
+    deliveries_intake.forgotten = deliveries.forgotten
+    for intake in intakes:
+        stack.push_async_callback(intake.close, leave=config.on_stop == "leave")
+        await intake.open()
+
+    def refresh() -> None:
+        metrics.in_flight.set(tools.room.in_flight)
+        metrics.buffer_bytes.set(tools.room.held_bytes)
+        metrics.unacknowledged.set(tools.produce.unacknowledged)
+        metrics.waiting.set(events.waiting)
+        metrics.delayed.set(deliveries.held)
+        metrics.lag.clear()
+        metrics.open.clear()
+        for intake in intakes:
+            intake.show(metrics)
+
+    listener.refresh = refresh
+    listener.ready = lambda: all(intake.joined for intake in intakes)
+    interval_s = config.commit_interval_s
+    worker = Worker(tools, intakes, events, deliveries, commit_interval_s=interval_s, drain_s=config.drain_s)
+    log.info("worker.started", version=__version__, worker=tools.worker, subscriptions=len(index), group=config.group)
+    await worker.run(stop, catalogue.follow())
+    log.info("worker.stopped")
+
+
+async def _tools(config: Config, metrics: Metrics, index: Index, metrics_port: int, stack: AsyncExitStack) -> Bench:
+    clock, topics = SystemClock(), Topics(config.topic_prefix)
 
     async def producer() -> AIOKafkaProducer:
         client = AIOKafkaProducer(
-            **settings,
+            **kafka_settings(config),
             enable_idempotence=True,
             acks="all",
             max_batch_size=BATCH_BYTES,
@@ -184,22 +175,21 @@ async def _deliver(
 
     produce = Produce(producer, results=topics.results, clock=clock)
     stack.push_async_callback(produce.close)
-    written = [topics.results, topics.progress, topics.dead_letters, *(topics.deliveries(s) for s in config.delays)]
-    await produce.open(written)
-
-    catalogue = Catalogue(config, index, metrics)
-    stack.push_async_callback(catalogue.close)
-    await catalogue.load()
-
-    egress = Egress(allowed=config.allow_networks, own=_own(config, state.port))
-    deliver = await stack.enter_async_context(
-        SessionDeliver(egress, connect_timeout_s=config.connect_timeout_s, response_bytes=config.response_bytes)
+    await produce.open(
+        [
+            topics.results,
+            topics.progress,
+            topics.dead_letters,
+            *(topics.deliveries(delay_s) for delay_s in config.delays),
+        ]
     )
-    tools = Bench(
+    egress = Egress(allowed=config.allow_networks, own=_own(config, metrics_port))
+    deliver = SessionDeliver(egress, connect_timeout_s=config.connect_timeout_s, response_bytes=config.response_bytes)
+    return Bench(
         index=index,
-        deliver=deliver,
+        deliver=await stack.enter_async_context(deliver),
         produce=produce,
-        room=room,
+        room=Room(limit_bytes=config.buffer_bytes, places=config.in_flight),
         schedule=Schedule(config.retry_delays, config.hold_delays, config.max_age_s),
         topics=topics,
         metrics=metrics,
@@ -211,99 +201,74 @@ async def _deliver(
         debug=config.log_level == "debug",
     )
 
-    def lost(range_: Lost) -> None:
-        _tell_lost(range_, tools)
 
-    events_intake = Intake(
+def _intakes(config: Config, ground: Ground, tools: Bench) -> tuple[Intake, Intake]:
+    """Of events, and of deliveries: a consumer each, so that retries and their pauses hold up no live event."""
+    settings, fetch_bytes = kafka_settings(config), config.buffer_bytes // FETCH_SHARE
+    common: dict[str, Any] = {
+        "drain_s": config.rebalance_drain_s,
+        "instance_id": config.instance_id,
+        "lost": lambda lost: _tell_lost(lost, tools),
+    }
+    events = Intake(
         settings,
         group=config.group,
         topics=config.events_topics,
         assignor=EventsAssignor,
-        fetch={
-            "max_partition_fetch_bytes": EVENTS_FETCH_BYTES,
-            "fetch_max_bytes": config.buffer_bytes // FETCH_SHARE,
-        },
-        drain_s=config.rebalance_drain_s,
-        instance_id=config.instance_id,
-        lost=lost,
+        fetch={"max_partition_fetch_bytes": EVENTS_FETCH_BYTES, "fetch_max_bytes": fetch_bytes},
+        **common,
     )
-    deliveries_intake = Intake(
+    deliveries = Intake(
         settings,
-        group=topics.deliveries_group,
-        topics=[topic for topic in partitions if topics.is_deliveries(topic)],
+        group=tools.topics.deliveries_group,
+        topics=[topic for topic in ground.partitions if tools.topics.is_deliveries(topic)],
         assignor=DeliveriesAssignor,
         fetch={
             "max_partition_fetch_bytes": DELIVERIES_FETCH_BYTES,
-            "fetch_max_bytes": config.buffer_bytes // FETCH_SHARE,
+            "fetch_max_bytes": fetch_bytes,
             "fetch_max_wait_ms": DELIVERIES_FETCH_WAIT_MS,
         },
-        drain_s=config.rebalance_drain_s,
-        instance_id=config.instance_id,
-        lost=lost,
+        **common,
     )
-    faults = Faults(tools, malformed_limit=config.malformed_limit)
-    events = Events(events_intake, tools, faults, namespace=config.namespace, max_event_bytes=config.max_event_bytes)
-    deliveries = Deliveries(
-        deliveries_intake,
-        tools,
-        faults,
-        max_event_bytes=config.max_event_bytes,
-        held_bytes=config.buffer_bytes // HELD_SHARE,
-    )
-    deliveries_intake.forgotten = deliveries.forgotten
-    intakes = (events_intake, deliveries_intake)
-    for intake in intakes:
-        stack.push_async_callback(intake.close, leave=config.on_stop == "leave")
-        await intake.open()
-
-    def refresh() -> None:
-        metrics.in_flight.set(room.in_flight)
-        metrics.buffer_bytes.set(room.held_bytes)
-        metrics.unacknowledged.set(produce.unacknowledged)
-        metrics.waiting.set(events.waiting)
-        metrics.delayed.set(deliveries.held)
-        metrics.lag.clear()
-        metrics.open.clear()
-        for intake in intakes:
-            intake.show(metrics)
-
-    state.refresh = refresh
-    state.ready = lambda: all(intake.joined for intake in intakes)
-    worker = Worker(
-        tools, intakes, events, deliveries, commit_interval_s=config.commit_interval_s, drain_s=config.drain_s
-    )
-    log.info("worker.started", version=__version__, worker=tools.worker, subscriptions=len(index), group=config.group)
-    await worker.run(stop, catalogue.follow())
-    log.info("worker.stopped")
+    return events, deliveries
 
 
 def _own(config: Config, metrics_port: int) -> frozenset[tuple[str, int]]:
-    """Where our own listeners and brokers are: never called, whatever is allowed."""
+    """Where our own listener and brokers are: never called, whatever is allowed."""
     brokers = (server.rpartition(":") for server in config.kafka_bootstrap_servers.split(","))
-    return frozenset({(config.metrics_address[0], metrics_port), *((host, int(port)) for host, _, port in brokers)})
+    named = ((host.strip("[] "), int(port)) for host, _, port in brokers)
+    return frozenset({(config.metrics_address[0], metrics_port), *named})
+
+
+class _Unwatched:
+    """The ticket of a record that no source waits for."""
+
+    retired = False
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def acknowledged(self, size: int) -> None:
+        self._room.give(size)
 
 
 def _tell_lost(lost: Lost, tools: Bench) -> None:
     """Retention was faster than we: said in the log, counted, and written where completeness is proved from."""
     log.error("range.lost", topic=lost.topic, partition=lost.partition, first=lost.first, end=lost.end)
     tools.metrics.lost.inc(lost.end - lost.first)
-    record = Outgoing(
-        topic=tools.topics.progress,
-        key=f"{lost.topic}/{lost.partition}".encode(),
-        value=orjson.dumps(
-            {
-                "kind": "lost",
-                "topic": lost.topic,
-                "partition": lost.partition,
-                "first": lost.first,
-                "end": lost.end,
-                "at": rfc3339(tools.clock.now_ms()),
-                "worker": tools.worker,
-            }
-        ),
-    )
+    told = {
+        "kind": "lost",
+        "topic": lost.topic,
+        "partition": lost.partition,
+        "first": lost.first,
+        "end": lost.end,
+        "at": rfc3339(tools.clock.now_ms()),
+        "worker": tools.worker,
+    }
+    key = f"{lost.topic}/{lost.partition}".encode()
+    record = Outgoing(topic=tools.topics.progress, key=key, value=orjson.dumps(told))
     tools.room.take(size_of(record))
-    tools.produce.send(record, Unwatched(tools.room))
+    tools.produce.send(record, _Unwatched(tools.room))
 
 
 def _cause(group: BaseExceptionGroup[Any]) -> BaseException:

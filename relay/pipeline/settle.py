@@ -78,7 +78,8 @@ def admit(delivery: Delivery, endpoint: Endpoint | None, *, schedule: Schedule, 
     if endpoint is None:
         return Dropped(Reason.SUBSCRIPTION_DELETED)
     subscription = endpoint.subscription
-    if (subscription.created_at, subscription.account_id) != (delivery.incarnation, delivery.account_id):
+    known = subscription.created_at != ""  # else it never could be read, and nobody can say that it is another one
+    if known and (subscription.created_at, subscription.account_id) != (delivery.incarnation, delivery.account_id):
         return Dropped(Reason.SUBSCRIPTION_DELETED)  # the id was made anew: the one that matched is gone
     if subscription.state is State.DISABLED:
         return Dropped(Reason.SUBSCRIPTION_DISABLED)

@@ -30,8 +30,9 @@ def start_offset(committed: int | None, *, begin: int, end: int) -> int:
     """
     Where reading a partition begins.
 
-    A partition of a known group without an offset is new: its beginning. An offset that the log does not hold (retention
-    passed it, or the log was cut or made anew) is none of its own: its beginning too, for better sent twice than never.
+    A partition of a known group without an offset is new: its beginning. An offset that the log does not hold
+    (retention passed it, or the log was cut or made anew) is none of its own: its beginning too, for better sent
+    twice than never.
     """
     return begin if committed is None or not begin <= committed <= end else committed
 

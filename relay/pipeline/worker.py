@@ -1,8 +1,8 @@
 """
 How the work of one process starts, goes on side by side, and ends.
 
-Every task has a parent: services live as long as the worker; attempts end with the drain. The order that a delivery goes
-in is `attempt.make`; the order that records are taken in, `events` and `deliveries`.
+Every task has a parent: services live as long as the worker; attempts end with the drain. The order that a delivery
+goes in is `attempt.make`; the order that records are taken in, `events` and `deliveries`.
 """
 
 import asyncio

@@ -1,0 +1,132 @@
+"""What the broker is asked besides records: what it can do, which topics it has, and to make some. Edge (aiokafka)."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from relay.config import Config
+from relay.errors import RelayError, Unreachable
+from relay.topics import Cluster, Wanted
+
+CONNECT_S = 8.0  # commands say within 10 s that there is no broker
+REQUEST_MS = 5_000  # a broker that takes longer for a question about topics is as good as gone
+DESCRIBE_CONFIGS = 32  # the key of that API: librdkafka's mock cluster does not have it, every real broker does
+TOUCH_S = 10.0  # until a topic that was asked for has a leader
+
+
+def kafka_settings(config: Config) -> dict[str, Any]:
+    """What every client of aiokafka is told about the connection."""
+    return {"bootstrap_servers": config.kafka_bootstrap_servers.split(","), "client_id": "relay"}
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What this broker can do; a real one can do all of it."""
+
+    transactions: bool  # fences a rival writer, and readers of committed records get past a transaction
+    topic_configs: bool  # tells topics' settings, and makes topics when told to
+
+
+class Broker:
+    """
+    A connection for questions; open for as long as its `async with`.
+
+    Raises:
+        Unreachable: From every method: it does not answer, or no longer.
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._servers = config.kafka_bootstrap_servers
+        self._admin = AIOKafkaAdminClient(**kafka_settings(config), request_timeout_ms=REQUEST_MS)
+
+    async def __aenter__(self) -> Self:
+        try:
+            async with self._answering():
+                await self._admin.start()
+        except BaseException:
+            await self._admin.close()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._admin.close()
+
+    @asynccontextmanager
+    async def _answering(self, seconds: float = CONNECT_S) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except (KafkaError, OSError, TimeoutError) as error:
+            raise Unreachable(
+                f"no Kafka answers at {self._servers} ({str(error) or type(error).__name__}): is it running, is "
+                "RELAY_KAFKA_BOOTSTRAP_SERVERS right, and are its advertised listeners reachable from here?"
+            ) from error
+
+    async def capabilities(self) -> Capabilities:
+        """What it can do, by the APIs that it says it has."""
+        async with self._answering():
+            client = self._admin._client  # noqa: SLF001  the versions are not shown otherwise
+            connection = await client._get_conn(client.get_random_node())  # noqa: SLF001
+            if connection is None:
+                raise OSError("the connection broke")
+            real = DESCRIBE_CONFIGS in connection._versions  # noqa: SLF001
+        return Capabilities(transactions=real, topic_configs=real)
+
+    async def topics(self) -> dict[str, int]:
+        """Every topic and how many partitions it has; asks for all, so none is created."""
+        async with self._answering():
+            metadata = await self._admin._get_cluster_metadata(topics=None)  # noqa: SLF001  list_topics drops the counts
+        return {one["topic"]: len(one["partitions"]) for one in metadata.to_object()["topics"]}
+
+    async def cluster(self, names: Iterable[str]) -> Cluster:
+        """What there is: all topics, and the settings of those of these names that exist."""
+        partitions = await self.topics()
+        asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names if name in partitions]
+        configs: dict[str, Mapping[str, str]] = {}
+        async with self._answering():
+            brokers = len(self._admin._client.cluster.brokers())  # noqa: SLF001
+            for reply in await self._admin.describe_configs(asked) if asked else ():
+                for resource in reply.to_object()["resources"]:
+                    if resource["error_code"]:
+                        raise for_code(resource["error_code"])(resource["error_message"])
+                    entries = resource["config_entries"]
+                    configs[resource["resource_name"]] = {one["config_names"]: one["config_value"] for one in entries}
+        return Cluster(partitions=partitions, configs=configs, brokers=brokers)
+
+    async def create(self, topics: Sequence[Wanted]) -> None:
+        """
+        They exist; one that somebody else made meanwhile stays as it is.
+
+        Raises:
+            RelayError: The broker refused one; those before it may have been made.
+        """
+        if not topics:
+            return
+        new = [NewTopic(one.name, one.partitions, one.replicas, topic_configs=dict(one.configs)) for one in topics]
+        async with self._answering():
+            reply = await self._admin.create_topics(new, timeout_ms=REQUEST_MS)
+        refused = [
+            f"{name}: {for_code(code).__name__}{f' ({message})' if message else ''}"
+            for name, code, message in ((one[0], one[1], one[2] if len(one) > 2 else "") for one in reply.topic_errors)  # noqa: PLR2004
+            if code not in (0, TopicAlreadyExistsError.errno)
+        ]
+        if refused:
+            raise RelayError("the broker refused to make topics\n" + "\n".join(refused))
+
+    async def touch(self, names: Iterable[str]) -> None:
+        """They exist, on a broker that makes topics when they are asked for: the embedded one."""
+        async with self._answering(TOUCH_S):
+            while True:
+                metadata = await self._admin._get_cluster_metadata(list(names))  # noqa: SLF001
+                if all(one["error_code"] == 0 for one in metadata.to_object()["topics"]):
+                    return
+                await asyncio.sleep(0.05)

@@ -1,0 +1,148 @@
+"""
+A worker's index is as the topic of subscriptions is: read to its end before the first event, and followed from then on.
+
+A subscription that cannot be read or opened stays under its last readable matching fields with nothing to sign with, so
+its deliveries are put off and seen, never skipped without a word (DESIGN.md section 8).
+"""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+
+import structlog
+from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+
+from relay.broker import kafka_settings
+from relay.config import Config
+from relay.metrics import Metrics
+from relay.model import Record, Sealed, Subscription, SubscriptionId
+from relay.pipeline.match import Endpoint, Index, endpoint, unknown
+from relay.pipeline.sign import OpenedSecret, Signer
+from relay.store.edits import Stored, Unreadable
+from relay.store.follow import Follower
+from relay.store.keyring import CannotOpen, KeyRing
+from relay.store.subscriptions import fold
+from relay.topics import Topics
+
+log = structlog.get_logger()
+
+AGAIN_S = 1.0  # between tries while the broker is in trouble
+
+
+def opened(subscription: Subscription, keys: KeyRing) -> Endpoint:
+    """
+    Ready to be called.
+
+    Raises:
+        CannotOpen: One of its secrets or headers; nothing may be sent without.
+    """
+
+    def plain(sealed: Sealed) -> bytes:
+        return keys.open(sealed, account_id=subscription.account_id, subscription_id=subscription.id)
+
+    secrets = [
+        OpenedSecret(value=plain(one.sealed), active_ms=one.active_ms, expires_ms=one.expires_ms)
+        for one in subscription.secrets
+    ]
+    if not secrets:
+        raise CannotOpen("it has no secret")
+    headers = {name: plain(sealed).decode() for name, sealed in subscription.headers.items()}
+    try:
+        return endpoint(subscription, signer=Signer(secrets, subscription.signatures), headers=headers)
+    except ValueError as error:  # whsec_ that is not base64: no writer of ours stores that
+        raise CannotOpen(f"a secret is none: {error}") from None
+
+
+class Catalogue:
+    """Keeps the index of one worker."""
+
+    def __init__(self, config: Config, index: Index, metrics: Metrics, *, transactions: bool) -> None:
+        self._index = index
+        self._metrics = metrics
+        self._keys = KeyRing(config.secret_keys)
+        self._settings = kafka_settings(config)
+        self._topic = Topics(config.topic_prefix).subscriptions
+        self._transactions = transactions
+        self._stack = AsyncExitStack()
+        self._follower: Follower | None = None
+        self._stored: dict[SubscriptionId, Stored] = {}
+        self._unreadable: set[SubscriptionId] = set()
+
+    async def load(self) -> None:
+        """
+        The index holds every subscription that there is now, and no other.
+
+        Raises:
+            KafkaError: The broker is in trouble.
+        """
+        if self._follower is None:
+            follower = Follower(self._settings, self._topic, committed_only=self._transactions)
+            self._follower = await self._stack.enter_async_context(follower)
+        stored = fold(await self._follower.everything(), {})
+        for gone in self._stored.keys() - stored.keys():
+            self._remove(gone)
+        self._stored = stored
+        for subscription_id in stored:
+            self._put(subscription_id)
+        self._count()
+        log.info("subscriptions.loaded", subscriptions=len(self._index), unreadable=len(self._unreadable))
+
+    async def follow(self) -> None:
+        """Changes are in force as they are written, until cancelled. Never raises for trouble of the broker's."""
+        assert self._follower is not None, "follow comes after load"
+        while True:
+            try:
+                self._apply(await self._follower.more())
+            except OffsetOutOfRangeError:
+                await self._reload()
+            except KafkaError as error:
+                log.warning("subscriptions.troubled", error=repr(error))
+                await asyncio.sleep(AGAIN_S)
+
+    async def close(self) -> None:
+        """Disconnected; the index stays as it is."""
+        await self._stack.aclose()
+
+    async def _reload(self) -> None:
+        """The log was cut or made anew under our feet: what it holds now is what there is."""
+        try:
+            await self.load()
+        except KafkaError as error:
+            log.warning("subscriptions.troubled", error=repr(error))
+            await asyncio.sleep(AGAIN_S)
+
+    def _apply(self, records: Iterable[Record]) -> None:
+        for record in records:
+            fold([record], self._stored)
+            subscription_id = SubscriptionId((record.key or b"").decode(errors="backslashreplace"))
+            if subscription_id in self._stored:
+                self._put(subscription_id)
+                log.info("subscription.changed", subscription_id=subscription_id)
+            else:
+                self._remove(subscription_id)
+                log.info("subscription.removed", subscription_id=subscription_id)
+            self._count()
+
+    def _put(self, subscription_id: SubscriptionId) -> None:
+        one = self._stored[subscription_id]
+        self._unreadable.discard(subscription_id)
+        if isinstance(one, Unreadable):
+            self._cannot(subscription_id, one.last, one.why)
+            return
+        try:
+            self._index.put(opened(one, self._keys))
+        except CannotOpen as why:
+            self._cannot(subscription_id, one, str(why))
+
+    def _cannot(self, subscription_id: SubscriptionId, last: Subscription | None, why: str) -> None:
+        self._unreadable.add(subscription_id)
+        log.error("subscription.unreadable", subscription_id=subscription_id, reason=why, matches=last is not None)
+        self._index.put(unknown(subscription_id) if last is None else endpoint(last, signer=None, headers={}))
+
+    def _remove(self, subscription_id: SubscriptionId) -> None:
+        self._unreadable.discard(subscription_id)
+        self._index.remove(subscription_id)
+
+    def _count(self) -> None:
+        self._metrics.subscriptions.set(len(self._index))
+        self._metrics.unreadable.set(len(self._unreadable))

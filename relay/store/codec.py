@@ -1,0 +1,174 @@
+"""
+A subscription <-> the bytes of its record (schemas/subscription.v1.json). Pure.
+
+Hand-written both ways, so that wire and model can evolve apart. What was read is true afterwards: its filter compiles,
+its events are known. What this version does not do is not read past either: a record that asks for it is unreadable.
+"""
+
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+import orjson
+
+from relay.errors import Invalid, Malformed
+from relay.model import EVENT_TYPES, Sealed, Secret, Signature, State, Subscription, SubscriptionId
+from relay.pipeline.filters import compile_filter
+from relay.pipeline.results import rfc3339
+
+T = TypeVar("T")
+
+MAX_RECORD_BYTES = 256 * 1024  # a filter has 8 KiB, 50 headers of 4 KiB a little over 200
+NOT_BUILT = {"rate_per_s": None, "max_in_flight": None, "order": "none"}  # the only values that this version honours
+
+
+def encode(subscription: Subscription) -> bytes:
+    """The record's value."""
+    return orjson.dumps(stored(subscription))
+
+
+def stored(subscription: Subscription) -> dict[str, Any]:
+    """As JSON, secrets and headers sealed."""
+    return {
+        "id": subscription.id,
+        "account_id": subscription.account_id,
+        "bot_ids": list(subscription.bot_ids),
+        "name": subscription.name,
+        "url": subscription.url,
+        "events": list(subscription.events),
+        "filter": subscription.filter,
+        "secrets": [
+            _sealed(secret.sealed)
+            | {"active_at": rfc3339(secret.active_ms) if secret.active_ms else None}
+            | {"expires_at": None if secret.expires_ms is None else rfc3339(secret.expires_ms)}
+            for secret in subscription.secrets
+        ],
+        "signatures": [one.value for one in subscription.signatures],
+        "headers": {name: _sealed(value) for name, value in subscription.headers.items()},
+        "timeout_s": subscription.timeout_s,
+        **NOT_BUILT,
+        "record_response": subscription.record_response,
+        "state": subscription.state.value,
+        "state_reason": subscription.state_reason,
+        "updated_by": subscription.updated_by,
+        "created_at": subscription.created_at,
+        "updated_at": subscription.updated_at,
+        "version": subscription.version,
+    }
+
+
+def shown(subscription: Subscription) -> dict[str, Any]:
+    """As people see it: of a secret when it holds, of a header its name."""
+    open_ = stored(subscription)
+    secrets = [{"active_at": one["active_at"], "expires_at": one["expires_at"]} for one in open_["secrets"]]
+    return open_ | {"secrets": secrets, "headers": dict.fromkeys(open_["headers"], "***")}
+
+
+def decode(key: bytes | None, value: bytes) -> Subscription:
+    """
+    The subscription in a record.
+
+    Raises:
+        Malformed: It is none that this version can honour; the message says why, and cites no secret.
+    """
+    if len(value) > MAX_RECORD_BYTES:
+        raise Malformed(f"over {MAX_RECORD_BYTES} bytes")
+    try:
+        raw = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"not JSON: {str(error)[:200]}") from None
+    if not isinstance(raw, dict):
+        raise Malformed("not a JSON object")
+    subscription = _subscription(raw)
+    if key != subscription.id.encode():
+        raise Malformed("its key is not its id")
+    return subscription
+
+
+def _subscription(raw: Mapping[str, Any]) -> Subscription:
+    def field(name: str, read: Callable[[Any], T]) -> T:
+        try:
+            return read(raw[name])
+        except KeyError as error:
+            raise Malformed(f"{name} is missing" if error.args == (name,) else f"{name} cannot be read") from None
+        except (ValueError, TypeError, AttributeError, Invalid):
+            raise Malformed(f"{name} cannot be read") from None
+
+    for name, only in NOT_BUILT.items():
+        if raw.get(name, only) != only:
+            raise Malformed(f"{name}: this version does not do that")
+    return Subscription(
+        id=SubscriptionId(field("id", _text)),
+        account_id=field("account_id", _text),
+        bot_ids=field("bot_ids", lambda bots: tuple(_text(bot) for bot in _list(bots))),
+        name=field("name", _text),
+        url=field("url", _text),
+        events=field("events", lambda events: tuple(_event(one) for one in _list(events))),
+        filter=field("filter", _filter),
+        secrets=field("secrets", lambda secrets: tuple(_secret(one) for one in _list(secrets))),
+        signatures=field("signatures", lambda names: tuple(Signature(name) for name in _list(names))),
+        headers=field("headers", lambda headers: {_text(name): _opened(one) for name, one in headers.items()}),
+        timeout_s=field("timeout_s", lambda seconds: None if seconds is None else _number(seconds)),
+        record_response=field("record_response", lambda flag: _is(flag, bool)),
+        state=field("state", State),
+        state_reason=field("state_reason", lambda reason: None if reason is None else _text(reason)),
+        updated_by=field("updated_by", _text),
+        created_at=field("created_at", _text),
+        updated_at=field("updated_at", _text),
+        version=field("version", lambda version: _is(version, int)),
+    )
+
+
+def _is(value: Any, kind: type[T]) -> T:  # noqa: ANN401  whatever JSON holds
+    if type(value) is not kind:
+        raise TypeError
+    return value
+
+
+def _text(value: Any) -> str:  # noqa: ANN401
+    return _is(value, str)
+
+
+def _list(value: Any) -> list[Any]:  # noqa: ANN401
+    return _is(value, list)
+
+
+def _number(value: Any) -> float:  # noqa: ANN401
+    return float(value if type(value) is float else _is(value, int))
+
+
+def _event(value: Any) -> str:  # noqa: ANN401
+    if value not in EVENT_TYPES:
+        raise ValueError
+    return _text(value)
+
+
+def _filter(value: Any) -> Mapping[str, Any] | None:  # noqa: ANN401
+    if value is not None:
+        compile_filter(_is(value, dict))
+    return value  # type: ignore[no-any-return]
+
+
+def _sealed(sealed: Sealed) -> dict[str, Any]:
+    return {"key_id": sealed.key_id, "data": b64encode(sealed.data).decode()}
+
+
+def _opened(raw: Mapping[str, Any]) -> Sealed:
+    return Sealed(_text(raw["key_id"]), b64decode(_text(raw["data"]), validate=True))
+
+
+def _secret(raw: Mapping[str, Any]) -> Secret:
+    active, expires = raw["active_at"], raw["expires_at"]
+    return Secret(
+        sealed=_opened(raw),
+        active_ms=0 if active is None else _ms(active),
+        expires_ms=None if expires is None else _ms(expires),
+    )
+
+
+def _ms(text: Any) -> int:  # noqa: ANN401
+    at = datetime.fromisoformat(_text(text))
+    if at.tzinfo is None:
+        raise ValueError
+    return round((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)

@@ -1,0 +1,74 @@
+"""
+A compacted topic of one partition: from its beginning to its end, and then as it grows. Edge (aiokafka).
+
+Partition 0 only: on a real broker it is the only one, and the embedded broker's other three stay empty.
+"""
+
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from relay.model import Record
+
+PARTITION = 0
+FETCH_WAIT_MS = 200  # a change is in force within 2 s; this is what a fetch without news costs of that
+
+
+class Follower:
+    """Reads without a group: every reader has all of it, and commits nothing."""
+
+    def __init__(self, settings: dict[str, Any], topic: str, *, committed_only: bool) -> None:
+        self._at = TopicPartition(topic, PARTITION)
+        self._consumer = AIOKafkaConsumer(
+            **settings,
+            enable_auto_commit=False,
+            auto_offset_reset="none",  # a log that was made anew is read anew, and whoever reads it has to know
+            isolation_level="read_committed" if committed_only else "read_uncommitted",
+            fetch_max_wait_ms=FETCH_WAIT_MS,
+            max_poll_records=1_000,  # a turn of the loop is not held up by a million subscriptions
+        )
+
+    async def __aenter__(self) -> Self:
+        """
+        Raises:
+            KafkaError: The broker cannot be reached.
+        """
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        self._consumer.assign([self._at])
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._consumer.stop()
+
+    async def everything(self) -> list[Record]:
+        """
+        All records up to the present end, oldest first; `more` goes on from there.
+
+        Raises:
+            KafkaError: The broker is in trouble.
+        """
+        begin = (await self._consumer.beginning_offsets([self._at]))[self._at]
+        end = (await self._consumer.end_offsets([self._at]))[self._at]
+        self._consumer.seek(self._at, begin)
+        records: list[Record] = []
+        while await self._consumer.position(self._at) < end:
+            records += await self.more()
+        return records
+
+    async def more(self) -> list[Record]:
+        """
+        What has come since; empty when nothing came for a while.
+
+        Raises:
+            OffsetOutOfRangeError: The log was cut or made anew: read everything again.
+            KafkaError: The broker is in trouble; try again.
+        """
+        batches = await self._consumer.getmany(self._at, timeout_ms=1_000)
+        return [record for batch in batches.values() for record in batch]

@@ -1,0 +1,262 @@
+"""
+What a person wrote of a subscription -> values of its fields, or every problem at once. Pure.
+
+A form is a mapping of the fields that were said; what was not said keeps its value, or its default. The same readers
+serve the options of `relay subscriptions create|update` (texts) and the files of `apply` (texts and lists).
+"""
+
+import difflib
+import re
+from base64 import b64decode
+from binascii import Error as NotBase64
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import orjson
+
+from relay.config import Config
+from relay.errors import Invalid, Problem
+from relay.model import ACTIONS, EVENT_TYPES, EVERY_ACCOUNT, RESOURCE, Signature
+from relay.pipeline.filters import compile_filter
+from relay.settings import shown
+from relay.store.codec import NOT_BUILT
+from relay.urls import normalise
+
+ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+MAX_ID_BYTES = 256  # of accounts and bots, as in an event (DESIGN.md section 5)
+MAX_NAME_CHARACTERS = 200  # one line of a list
+MAX_BOTS = 1_000
+MAX_SECRET_BYTES = 256
+SHORT_SECRET_BYTES = 16  # shorter ones are accepted with a warning: the seed's own is `test`
+WHSEC = b"whsec_"
+LEAST_TIMEOUT_S = 0.1  # a receiver further away would never be in time
+MAX_HEADERS = 50
+MAX_HEADER_BYTES = 4 * 1024  # of a value; servers refuse heads over 8 KiB or so
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,100}")  # RFC 9110 section 5.6.2, in lower case
+_HEADER_VALUE = re.compile(r"[\t -~]*")  # RFC 9110 section 5.5, ASCII: what every server reads alike
+# What relay itself says in every request, and what frames it (RFC 9112): never a subscription's to say.
+RESERVED_HEADERS = frozenset(
+    {"content-type", "user-agent", "accept-encoding", "x-artibot-signature", "x-relay-signature-256"}
+    | {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "expect"}
+    | {"proxy-authorization", "proxy-connection", "cookie", "content-encoding"}
+)
+RESERVED_PREFIXES = ("relay-", "webhook-")
+_SEED_NAMES = {f"{RESOURCE}{action}": f"{RESOURCE}.{action}" for action in ACTIONS}  # LeadUpdated, in lower case
+
+
+def read_form(said: Mapping[str, object], *, config: Config) -> dict[str, Any]:
+    """
+    The values of what was said, by field.
+
+    Args:
+        said: Field -> what was written: `id`, `account_id`, `bot_ids`, `name`, `url`, `events`, `filter`, `signatures`,
+            `headers` (name -> plain value), `timeout_s`, `record_response`.
+        config: Whether plain HTTP is allowed, and the longest timeout.
+
+    Raises:
+        Invalid: All that is wrong; no URL's path and no header's value is among the values shown.
+    """
+    readers = _readers(config)
+    values: dict[str, Any] = {}
+    problems: list[Problem] = []
+    for field, written in said.items():
+        if field in NOT_BUILT:
+            if written != NOT_BUILT[field]:
+                problems.append(Problem(field, "this version does not do that: leave it out", shown(str(written))))
+        elif field not in readers:
+            near = difflib.get_close_matches(field, readers, 1)
+            problems.append(Problem(field, "is no field of a subscription" + (f": {near[0]}?" if near else "")))
+        else:
+            try:
+                values[field] = readers[field](written)
+            except Invalid as invalid:
+                problems.extend(invalid.problems)
+            except ValueError as rule:
+                problems.append(Problem(field, str(rule), "" if field == "headers" else shown(str(written))))
+    if problems:
+        raise Invalid(*problems)
+    return values
+
+
+def read_secret(raw: bytes) -> bytes:
+    """
+    The secret in a file or on stdin: its bytes, less one line end.
+
+    Raises:
+        Invalid: It could not sign; the secret itself is in no message.
+    """
+    secret = raw.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        secret.decode()
+    except UnicodeDecodeError:
+        raise Invalid(Problem("secret", "must be UTF-8")) from None
+    if not 1 <= len(secret) <= MAX_SECRET_BYTES:
+        raise Invalid(Problem("secret", f"must have 1 to {MAX_SECRET_BYTES} bytes", f"{len(secret)} bytes"))
+    if secret.startswith(WHSEC):
+        try:
+            key = b64decode(secret.removeprefix(WHSEC), validate=True)
+        except NotBase64:
+            key = b""
+        if not key:
+            raise Invalid(Problem("secret", "begins with whsec_, and what follows is no base64"))
+    return secret
+
+
+def is_short(secret: bytes) -> bool:
+    """Whether a person should be warned."""
+    return len(secret) < SHORT_SECRET_BYTES
+
+
+def event_type(written: str) -> str:
+    """
+    The canonical name of an event.
+
+    >>> event_type("LeadUpdated"), event_type("lead:completed"), event_type("lead.created")
+    ('lead.updated', 'lead.completed', 'lead.created')
+
+    Raises:
+        ValueError: There is no such event.
+    """
+    name = written.strip().replace(":", ".").lower()
+    name = _SEED_NAMES.get(name, name)
+    if name not in EVENT_TYPES:
+        raise ValueError(f"{shown(written)} is no event: {', '.join(EVENT_TYPES)}, or * for all")
+    return name
+
+
+def _readers(config: Config) -> Mapping[str, Callable[[Any], Any]]:
+    return {
+        "id": _id,
+        "account_id": _account,
+        "bot_ids": lambda written: tuple(dict.fromkeys(_bytes_within(bot, "a bot id") for bot in _listed(written))),
+        "name": _name,
+        "url": lambda written: normalise(_text(written), allow_http=config.allow_http),
+        "events": _events,
+        "filter": _filter,
+        "signatures": _signatures,
+        "headers": _headers,
+        "timeout_s": lambda written: _timeout(written, config.timeout_s),
+        "record_response": _flag,
+    }
+
+
+def _text(written: object) -> str:
+    if not isinstance(written, str):
+        raise ValueError("must be text")  # noqa: TRY004  a rule that was broken, as all others
+    return written
+
+
+def _listed(written: object) -> list[str]:
+    """A list of texts, or one text with commas."""
+    if isinstance(written, str):
+        return [part.strip() for part in written.split(",") if part.strip()]
+    if not isinstance(written, list | tuple) or len(written) > MAX_BOTS:
+        raise ValueError(f"must be a list of at most {MAX_BOTS}")
+    return [_text(part) for part in written]
+
+
+def _bytes_within(written: object, what: str) -> str:
+    text = _text(written)
+    try:
+        size = len(text.encode())
+    except UnicodeEncodeError:
+        size = 0
+    if not 1 <= size <= MAX_ID_BYTES:
+        raise ValueError(f"{what} has 1 to {MAX_ID_BYTES} bytes")
+    return text
+
+
+def _id(written: object) -> str:
+    text = _text(written)
+    if not ID.fullmatch(text):
+        raise ValueError("must be 1 to 64 of A-Z a-z 0-9 _ -, the first a letter or digit")
+    return text
+
+
+def _account(written: object) -> str:
+    text = _bytes_within(written, "an account id")
+    if not text.isprintable():
+        raise ValueError("must be printable")
+    return text
+
+
+def _name(written: object) -> str:
+    text = _text(written)
+    if not 1 <= len(text) <= MAX_NAME_CHARACTERS or not text.isprintable():
+        raise ValueError(f"must be 1 to {MAX_NAME_CHARACTERS} printable characters")
+    return text
+
+
+def _events(written: object) -> tuple[str, ...]:
+    listed = _listed(written)
+    wanted = {one for part in listed for one in (EVENT_TYPES if part == EVERY_ACCOUNT else (event_type(part),))}
+    if not wanted:
+        raise ValueError(f"names no event: {', '.join(EVENT_TYPES)}, or * for all")
+    return tuple(one for one in EVENT_TYPES if one in wanted)
+
+
+def _filter(written: object) -> Mapping[str, Any] | None:
+    value = written
+    if isinstance(written, str):
+        try:
+            value = orjson.loads(written)
+        except orjson.JSONDecodeError as error:
+            raise ValueError(f"must be JSON: {error}") from None
+    if value is not None:
+        if not isinstance(value, dict):
+            raise ValueError("must be a JSON object, or null for none")
+        compile_filter(value)
+    return value
+
+
+def _signatures(written: object) -> tuple[Signature, ...]:
+    try:
+        wanted = {Signature(name) for name in _listed(written)}
+    except ValueError as unknown:
+        raise ValueError(f"{unknown}: this version speaks {', '.join(Signature)}") from None
+    if not wanted:
+        raise ValueError("must name at least one: nobody could tell who sent a request")
+    return tuple(one for one in Signature if one in wanted)
+
+
+def _headers(written: object) -> dict[str, str]:
+    if not isinstance(written, Mapping) or len(written) > MAX_HEADERS:
+        raise ValueError(f"must be at most {MAX_HEADERS} names and values")
+    headers = {_header_name(name): _header_value(name, value) for name, value in written.items()}
+    if len(headers) != len(written):
+        raise ValueError("names a header twice")
+    return headers
+
+
+def _header_name(written: object) -> str:
+    name = _text(written).lower()
+    if not _TOKEN.fullmatch(name):
+        raise ValueError(f"{shown(name)} is no name of a header")
+    if name in RESERVED_HEADERS or name.startswith(RESERVED_PREFIXES):
+        raise ValueError(f"{name} is relay's own to set")
+    return name
+
+
+def _header_value(name: object, written: object) -> str:
+    text = _text(written).strip(" \t")
+    if len(text) > MAX_HEADER_BYTES or not _HEADER_VALUE.fullmatch(text):
+        raise ValueError(f"the value of {name} must be at most {MAX_HEADER_BYTES} printable ASCII characters")
+    return text
+
+
+def _timeout(written: object, most: float) -> float | None:
+    if written is None:
+        return None
+    try:
+        seconds = float(written) if isinstance(written, str | int | float) and not isinstance(written, bool) else 0.0
+    except ValueError:
+        seconds = 0.0
+    if not LEAST_TIMEOUT_S <= seconds <= most:  # not a number compares false
+        raise ValueError(f"must be from {LEAST_TIMEOUT_S} to {most:g} seconds (RELAY_TIMEOUT_S)")
+    return seconds
+
+
+def _flag(written: object) -> bool:
+    if not isinstance(written, bool):
+        raise ValueError("must be true or false")  # noqa: TRY004  as above
+    return written

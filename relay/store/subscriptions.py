@@ -1,0 +1,146 @@
+"""
+All subscriptions, read to the end of their topic, and edits of them (DESIGN.md section 8).
+
+Every writer does the same: it initialises one transactional id, which fences whoever held it, then reads to the end,
+decides, and writes in one transaction. A writer that was overtaken in between is fenced when it commits, and starts
+over from the read. So two edits at once are one after the other, and none is lost.
+"""
+
+import asyncio
+import random
+from collections.abc import Iterable
+from contextlib import AsyncExitStack
+from typing import Any
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import (
+    ConcurrentTransactions,
+    InvalidProducerEpoch,
+    InvalidProducerIdMapping,
+    InvalidTxnState,
+    KafkaError,
+    ProducerFenced,
+)
+
+from relay.broker import Broker, kafka_settings
+from relay.config import Config
+from relay.errors import Conflict, Malformed, TopicProblem, Unreachable
+from relay.model import Record, Subscription, SubscriptionId
+from relay.store.codec import decode, encode
+from relay.store.edits import Changes, Edit, Stored, Unreadable
+from relay.store.follow import PARTITION, Follower
+from relay.topics import Topics
+
+TRANSACTION_MS = 10_000  # a writer that was killed hides everybody's changes from readers for so long
+ATTEMPTS = 30  # of an edit that is overtaken again and again: ten writers at once need no more
+PAUSE_S = 0.3  # at most, between them, drawn at random so that two do not meet again
+OVERTAKEN = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState, InvalidProducerIdMapping, ConcurrentTransactions)
+
+
+def fold(records: Iterable[Record], onto: dict[SubscriptionId, Stored]) -> dict[SubscriptionId, Stored]:
+    """What there is after these records, the newest of each subscription. Never raises: what cannot be read is told."""
+    for record in records:
+        subscription_id = SubscriptionId((record.key or b"").decode(errors="backslashreplace"))
+        if record.value is None:
+            onto.pop(subscription_id, None)
+            continue
+        try:
+            onto[subscription_id] = decode(record.key, record.value)
+        except Malformed as why:
+            before = onto.get(subscription_id)
+            onto[subscription_id] = Unreadable(str(why), before.last if isinstance(before, Unreadable) else before)
+    return onto
+
+
+class Subscriptions:
+    """The topic, for as long as the `async with`; one connection a call, for commands come and go."""
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._settings = kafka_settings(config)
+        self._topic = Topics(config.topic_prefix).subscriptions
+        self._transactions: bool | None = None  # None: the broker was not asked yet
+
+    async def read(self) -> dict[SubscriptionId, Stored]:
+        """
+        All of them, as they are now.
+
+        Raises:
+            Unreachable: The broker does not answer.
+            TopicProblem: There is no such topic.
+        """
+        transactions = await self._look()
+        try:
+            return await self._read(transactions)
+        except KafkaError as error:
+            raise Unreachable(f"the broker stopped answering: {error!r}") from error
+
+    async def edit(self, edit: Edit) -> Changes:
+        """
+        Edited, in one transaction; what was written.
+
+        Raises:
+            Conflict, NotFound, NotAllowed: As the edit decides; or others kept on writing, and it was never our turn.
+            Unreachable: The broker does not answer; the edit may have been made.
+            TopicProblem: There is no such topic.
+        """
+        transactions = await self._look()
+        for _ in range(ATTEMPTS):
+            try:
+                return await (self._in_transaction(edit) if transactions else self._plainly(edit))
+            except OVERTAKEN:
+                await asyncio.sleep(random.uniform(0, PAUSE_S))  # noqa: S311  spreads rivals, hides nothing
+            except KafkaError as error:
+                raise Unreachable(
+                    f"the broker stopped answering, and the edit may have been made: {error!r}"
+                ) from error
+        raise Conflict(f"{ATTEMPTS} times somebody else was faster: try again")
+
+    async def _look(self) -> bool:
+        """Whether the broker has transactions; the topic exists, and was not created by our asking."""
+        if self._transactions is None:
+            async with Broker(self._config) as broker:
+                self._transactions = (await broker.capabilities()).transactions
+                if not self._transactions:
+                    await broker.touch([self._topic])
+                elif self._topic not in await broker.topics():
+                    raise TopicProblem(f"there is no topic {self._topic}: `relay topics apply` makes it")
+        return self._transactions
+
+    async def _read(self, transactions: bool) -> dict[SubscriptionId, Stored]:  # noqa: FBT001  passed on
+        async with Follower(self._settings, self._topic, committed_only=transactions) as follower:
+            return fold(await follower.everything(), {})
+
+    async def _in_transaction(self, edit: Edit) -> Changes:
+        producer = AIOKafkaProducer(
+            **self._settings,
+            transactional_id=self._topic,
+            transaction_timeout_ms=TRANSACTION_MS,
+            max_request_size=self._config.max_message_bytes,
+        )
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(producer.stop)
+            await producer.start()
+            changes = edit(await self._read(transactions=True))
+            if changes:
+                async with producer.transaction():
+                    await self._send(producer, changes)
+            return changes
+
+    async def _plainly(self, edit: Edit) -> Changes:
+        """On the embedded broker there is one writer, and nobody to fence."""
+        changes = edit(await self._read(transactions=False))
+        async with AIOKafkaProducer(**self._settings) as producer:
+            await self._send(producer, changes)
+        return changes
+
+    async def _send(self, producer: Any, changes: Changes) -> None:  # noqa: ANN401  an untyped library's
+        sent = [
+            await producer.send(self._topic, key=key.encode(), value=_value(one), partition=PARTITION)
+            for key, one in changes.items()
+        ]
+        await asyncio.gather(*sent)
+
+
+def _value(one: Subscription | None) -> bytes | None:
+    return None if one is None else encode(one)
