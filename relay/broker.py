@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -44,7 +45,8 @@ class Broker:
 
     def __init__(self, config: Config) -> None:
         self._servers = config.kafka_bootstrap_servers
-        self._admin = AIOKafkaAdminClient(**kafka_settings(config), request_timeout_ms=REQUEST_MS)
+        self._settings = kafka_settings(config)
+        self._admin = AIOKafkaAdminClient(**self._settings, request_timeout_ms=REQUEST_MS)
 
     async def __aenter__(self) -> Self:
         try:
@@ -130,3 +132,18 @@ class Broker:
                 if all(one["error_code"] == 0 for one in metadata.to_object()["topics"]):
                     return
                 await asyncio.sleep(0.05)
+
+    async def backlog(self, group: str, topics: Iterable[str]) -> dict[str, int]:
+        """Of each of these topics, how many offsets lie between what the group has committed and the end."""
+        ats = [TopicPartition(name, number) for name in topics for number in range((await self.topics())[name])]
+        if not ats:
+            return {}
+        async with self._answering():
+            committed = await self._admin.list_consumer_group_offsets(group, partitions=ats)
+            async with AIOKafkaConsumer(**self._settings) as consumer:
+                begins, ends = await consumer.beginning_offsets(ats), await consumer.end_offsets(ats)
+        behind: dict[str, int] = {}
+        for at in ats:
+            offset = max(committed[at].offset if at in committed else 0, begins[at])  # none is committed as -1
+            behind[at.topic] = behind.get(at.topic, 0) + max(0, ends[at] - offset)
+        return behind

@@ -22,19 +22,27 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from rich.console import Console
 from rich.live import Live
 
+from relay.cli.common import run
 from relay.cli.demo_tally import Figures, Progress, Tally
 from relay.cli.demo_view import line, summary, table
+from relay.clock import SystemClock
 from relay.config import Config
 from relay.embedded import EmbeddedBroker
-from relay.model import EVENT_TYPES
+from relay.model import EVENT_TYPES, SubscriptionId
 from relay.receiver import Received, Receiver
-from relay.samples import sample_event
+from relay.samples import sample_event, uuid
+from relay.store.edits import create
+from relay.store.forms import read_form
+from relay.store.keyring import KeyRing
+from relay.store.sealing import generated_secret, made
+from relay.store.subscriptions import Subscriptions
 
 RETRY_DELAYS = "1s,2s,4s"  # short, so that a flaky receiver is seen to recover
 ACCOUNT = "demo"
@@ -78,7 +86,7 @@ def demo(*, events: int | None = None) -> int:
     console = Console()
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory(prefix="relay-demo-") as folder:
         console.print(f"relay demo: {len(CUSTOMERS)} customers, one of them flaky, on an embedded broker")
-        return asyncio.run(play(broker.bootstrap, Path(folder) / "worker.log", wanted=events, console=console))
+        return run(play(broker.bootstrap, Path(folder) / "worker.log", wanted=events, console=console))
 
 
 async def play(bootstrap: str, log: Path, *, wanted: int | None, console: Console) -> int:
@@ -142,11 +150,17 @@ def interruptible() -> Iterator[asyncio.Event]:
 async def produce(bootstrap: str, progress: Progress) -> None:
     """Sample leads at a steady rate, each created, updated and completed."""
     rate = max(RATE, (progress.wanted or 0) / LONGEST_S)
+    clock, dice, lead_id = SystemClock(), Random(), ""  # noqa: S311  sample data
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
         while progress.produced != progress.wanted:
-            lead, step = divmod(progress.produced, len(EVENT_TYPES))
+            step = progress.produced % len(EVENT_TYPES)
             event_type = EVENT_TYPES[step]
-            ...
+            if step == 0:
+                lead_id = uuid(dice)
+            event = sample_event(
+                event_type, now_ms=clock.now_ms(), random=dice, account_id=ACCOUNT, lead_id=lead_id, version=step + 1
+            )
+            await producer.send(EVENTS_TOPIC, key=lead_id.encode(), value=orjson.dumps(event))
             progress.expected += sum(event_type in customer.events for customer in CUSTOMERS)
             progress.produced += 1
             await asyncio.sleep(1 / rate)
@@ -196,7 +210,7 @@ def _screen(console: Console) -> Iterator[Callable[[Progress, Figures], None]]:
 @asynccontextmanager
 async def working(environ: Mapping[str, str], log: Path) -> AsyncIterator[Process]:
     """A worker as a child; told to stop at the end, and killed when it does not."""
-    with log.open("wb") as out:  # noqa: ASYNC230  once, and local
+    with log.open("wb") as out:
         worker = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "relay", "worker", env=environ, stdin=DEVNULL, stdout=out, stderr=out
         )
@@ -224,6 +238,23 @@ async def watch(worker: Process, progress: Progress, ended: asyncio.Event) -> No
 
 async def register(stack: AsyncExitStack, config: Config, progress: Progress) -> None:
     """Every customer has a receiver, and a subscription that calls it."""
+    secret, keys, now_ms = generated_secret(), KeyRing(config.secret_keys), SystemClock().now_ms()
+
+    def on_request(received: Received) -> None:
+        if received.verified:
+            progress.verified += 1
+        else:
+            progress.unverified += 1
+
+    subscriptions = Subscriptions(config)
+    for customer in CUSTOMERS:
+        receiver = Receiver(secret=secret, flaky=customer.flaky, delay_s=customer.delay_s, on_request=on_request)
+        url = f"http://127.0.0.1:{await receiver.start()}/"
+        stack.push_async_callback(receiver.stop)
+        said = {"account_id": ACCOUNT, "name": customer.name, "url": url, "events": list(customer.events)}
+        values = read_form(said, config=config)
+        new = made(SubscriptionId(customer.id), values, secret, keys, by="demo", now_ms=now_ms)
+        await subscriptions.edit(create(new, quota=len(CUSTOMERS)))
 
 
 def tail(log: Path) -> str:

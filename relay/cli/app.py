@@ -1,0 +1,60 @@
+"""All commands together, and how an error becomes a message and an exit status (DESIGN.md section 12)."""
+
+import os
+import sys
+from collections.abc import Sequence
+
+from aiokafka.errors import KafkaError
+from cyclopts import App, CycloptsError
+
+from relay import __version__
+from relay.cli import check, demo, listen, send, subscriptions, tools, topics, worker
+from relay.cli.common import tell
+from relay.errors import RelayError, Unreachable
+
+USAGE = 2
+INTERRUPTED = 130  # 128 and SIGINT, as shells have it
+
+app = App(
+    name="relay",
+    version=__version__,
+    help="Reads lead events from Kafka and delivers them, signed, to webhooks. Settings: RELAY_* or --config FILE.",
+    result_action="return_value",
+)
+for command in (
+    demo.demo,
+    worker.worker,
+    check.check,
+    send.send,
+    listen.listen,
+    tools.sign,
+    tools.verify,
+    tools.version,
+):
+    app.command(command)
+for group in (topics.app, subscriptions.app, tools.filter_app):
+    app.command(group)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """
+    The exit status of one command: 0 ok, 1 failure or conflict, 2 usage or configuration, 3 not found, 4 not allowed,
+    5 broker unreachable. Never raises for what a person or a broker did.
+    """
+    try:
+        status = app(arguments, exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        tell(f"relay: {error}\n`relay {' '.join(error.command_chain or ())} --help` says more".replace("  ", " "))
+        return USAGE
+    except RelayError as error:
+        tell("\n".join(f"relay: {line}" for line in str(error).splitlines()))
+        return error.exit_code
+    except KafkaError as error:
+        tell(f"relay: the broker stopped answering: {error!r}")
+        return Unreachable.exit_code
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except BrokenPipeError:  # whoever read our answer has seen enough of it
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return status if isinstance(status, int) else 0

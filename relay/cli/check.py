@@ -1,0 +1,92 @@
+"""`relay check`: of each thing wrong, what it is and what to do."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from relay.broker import Broker
+from relay.cli.common import Common, run
+from relay.config import TABLE, Config
+from relay.errors import Invalid, RelayError
+from relay.model import Subscription, SubscriptionId
+from relay.store.catalogue import opened
+from relay.store.edits import Stored, Unreadable
+from relay.store.keyring import CannotOpen, KeyRing
+from relay.store.subscriptions import Subscriptions
+from relay.topics import Cluster, Grade, Topics, examine
+from relay.urls import normalise
+
+COMMON = Common()
+COLUMNS = ("what", "state", "detail", "remedy")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: str  # ok | note | wrong
+    detail: str
+    remedy: str = ""
+
+
+def check(*, common: Common = COMMON) -> int:
+    """Look at configuration, broker, topics, keys and subscriptions; exit status 1 when anything is wrong."""
+    config = common.load("kafka_bootstrap_servers", "secret_keys")
+    findings = [Finding("configuration", "ok", f"{len(TABLE)} settings read"), *run(_asked(config))]
+    rows = [{name: getattr(one, name) for name in COLUMNS} for one in findings]
+    common.show(rows, COLUMNS, empty="")
+    return 1 if any(one.state == "wrong" for one in findings) else 0
+
+
+async def _asked(config: Config) -> list[Finding]:
+    topics = Topics(config.topic_prefix)
+    async with Broker(config) as broker:
+        able = await broker.capabilities()
+        cluster = await broker.cluster(topics.of(config) if able.topic_configs else ())
+    findings = [Finding("broker", "ok", f"{cluster.brokers} at {config.kafka_bootstrap_servers}")]
+    if able.topic_configs:
+        findings += _topics(config, cluster)
+    else:
+        findings.append(Finding("topics", "note", "an embedded broker: it makes topics on first use"))
+    if topics.subscriptions not in cluster.partitions:
+        return findings  # the missing topic is among them
+    try:
+        there = await Subscriptions(config).read()
+    except RelayError as error:
+        return [*findings, Finding("subscriptions", "wrong", str(error))]
+    wrong = list(_subscriptions(config, there))
+    summary = Finding("subscriptions", "wrong" if wrong else "ok", f"{len(there)}, of which {len(wrong)} in trouble")
+    return [*findings, summary, *wrong]
+
+
+def _topics(config: Config, cluster: Cluster) -> Iterator[Finding]:
+    findings = examine(config, cluster)
+    for one in findings:
+        state = "note" if one.grade is Grade.NOTE else "wrong"
+        yield Finding(f"topic {one.topic}", state, one.what, one.remedy)
+    if all(one.grade is Grade.NOTE for one in findings):
+        yield Finding("topics", "ok", "all are there")
+
+
+def _subscriptions(config: Config, there: Mapping[SubscriptionId, Stored]) -> Iterator[Finding]:
+    keys = KeyRing(config.secret_keys)
+    for subscription_id, one in sorted(there.items()):
+        what = f"subscription {subscription_id}"
+        if isinstance(one, Unreadable):
+            deferred = "its deliveries are put off" if one.last else "nothing is matched for it"
+            yield Finding(what, "wrong", f"cannot be read: {one.why}; {deferred}", "write it anew, or delete it")
+            continue
+        try:
+            opened(one, keys)
+        except CannotOpen as why:
+            remedy = "put the key back into RELAY_SECRET_KEYS, or rotate its secret"
+            yield Finding(what, "wrong", f"{why}; its deliveries are put off", remedy)
+        yield from _url(what, one, config)
+
+
+def _url(what: str, one: Subscription, config: Config) -> Iterator[Finding]:
+    try:
+        normalise(one.url, allow_http=config.allow_http)
+    except Invalid as invalid:
+        rule = "; ".join(problem.rule for problem in invalid.problems)
+        yield Finding(what, "wrong", f"its URL may not be called: {rule}", "update its URL, or see RELAY_ALLOW_HTTP")

@@ -1,0 +1,150 @@
+"""What all commands share: options, how a file is read, how a list is shown. Answers on stdout, all else on stderr."""
+
+import getpass
+import os
+import sys
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import orjson
+import uvloop
+import yaml
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from relay import log
+from relay.config import Config, load
+from relay.errors import Invalid, Problem
+
+T = TypeVar("T")
+
+MAX_FILE_BYTES = 16 * 1024 * 1024  # of what a person hands over: far more than any of these files has
+STDIN = "-"
+
+Output = Literal["table", "json"]
+SecretFile = Annotated[str | None, Parameter(allow_leading_hyphen=True)]  # `-` is stdin
+File = Annotated[str, Parameter(allow_leading_hyphen=True)]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """Options of every command."""
+
+    config: Path | None = None
+    """A TOML file of settings; the environment wins."""
+    output: Annotated[Output, Parameter(name=["--output", "-o"])] = "table"
+    """How the answer is written."""
+
+    def load(self, *needs: str) -> Config:
+        """
+        The configuration, and the log set up as it says.
+
+        Raises:
+            ConfigProblem: All that is wrong.
+        """
+        config = load(os.environ, self.config, needs=needs)
+        log.configure(format_=config.log_format, level=config.log_level)
+        return config
+
+    def show(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
+        """A list: a JSON array, or a table of these columns."""
+        if self.output == "json":
+            write_json(list(rows))
+        elif rows:
+            write_table(rows, columns)
+        else:
+            tell(empty)
+
+    def show_one(self, row: Mapping[str, Any]) -> None:
+        """One thing: a JSON object, or a line a field."""
+        if self.output == "json":
+            write_json(row)
+            return
+        width = max(len(name) for name in row)
+        for name, value in row.items():
+            print(f"{name:<{width}}  {cell(value)}")
+
+
+def run(main: Coroutine[Any, Any, T]) -> T:
+    """Its result; on uvloop, as everything of relay's."""
+    return uvloop.run(main)
+
+
+def write_json(value: object) -> None:
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+    sys.stdout.flush()
+
+
+def write_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """As wide as the terminal; elsewhere as wide as it needs to be, for what reads it cuts nothing."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=10_000)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(cell(row[column]) for column in columns))
+    console.print(table, highlight=False, markup=False)
+
+
+def cell(value: object) -> str:
+    """A value in a table."""
+    if value is None:
+        return "-"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Sequence) and all(isinstance(one, str) for one in value):
+        return ",".join(value) or "-"
+    return orjson.dumps(value).decode()
+
+
+def tell(line: str) -> None:
+    """For people: on stderr, so that stdout is the answer alone."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def read_file(path: str, *, what: str) -> bytes:
+    """
+    The bytes of a file, or of stdin.
+
+    Raises:
+        Invalid: It cannot be read, or is too large.
+    """
+    try:
+        if path == STDIN:
+            raw = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
+        else:
+            with Path(path).open("rb") as file:
+                raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise Invalid(Problem(what, f"cannot be read: {error.strerror or error}", path)) from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise Invalid(Problem(what, f"is over {MAX_FILE_BYTES} bytes", path))
+    return raw
+
+
+def read_yaml(path: str, *, what: str) -> Any:  # noqa: ANN401  whatever it holds
+    """
+    What a YAML or JSON file holds.
+
+    Raises:
+        Invalid: It cannot be read, or is neither.
+    """
+    raw = read_file(path, what=what)
+    try:
+        return yaml.safe_load(raw)
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        raise Invalid(Problem(what, f"is no YAML: {str(error)[:300] or type(error).__name__}", path)) from None
+
+
+def who() -> str:
+    """Who runs this, for `updated_by`."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (OSError, KeyError):  # a container's numeric user has no name
+        return f"cli:{os.getuid()}"

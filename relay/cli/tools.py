@@ -1,0 +1,133 @@
+"""`relay sign`, `relay verify`, `relay filter test`, `relay version`: what relay does, by hand."""
+
+import os
+from typing import Annotated
+
+import orjson
+from cyclopts import App, Parameter
+
+from relay import __version__
+from relay.cli.common import STDIN, Common, File, read_file, read_yaml
+from relay.clock import SystemClock
+from relay.errors import Invalid, Problem
+from relay.model import Signature
+from relay.pipeline.filters import compile_filter
+from relay.pipeline.sign import OpenedSecret, Signer
+from relay.receiver import verify as verify_
+from relay.store.forms import read_secret
+
+filter_app = App(name="filter", help="Filters of subscriptions.")
+
+COMMON = Common()
+Hyphened = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
+
+
+def sign(
+    body: Annotated[File, Parameter(name="BODY")],
+    /,
+    *,
+    secret_file: File,
+    id_: Annotated[str | None, Parameter(name="--id")] = None,
+    timestamp: int | None = None,
+    common: Common = COMMON,
+) -> int:
+    """
+    Print the headers that relay would sign these bytes with.
+
+    Args:
+        body: A file of exactly the bytes that are sent; - is stdin.
+        secret_file: The secret; - is stdin.
+        id_: The webhook-id; a random one where none is given.
+        timestamp: Unix seconds; now where none is given.
+    """
+    secret, raw = _both(secret_file, body)
+    at_ms = SystemClock().now_ms() if timestamp is None else timestamp * 1000
+    message_id = id_ or f"msg_{os.urandom(12).hex()}"
+    signer = Signer([OpenedSecret(value=secret)], tuple(Signature))
+    headers = {"webhook-id": message_id, "webhook-timestamp": str(at_ms // 1000)}
+    headers |= signer.headers(raw, message_id=message_id, now_ms=at_ms)
+    if common.output == "json":
+        common.show_one(headers)
+    else:
+        print("\n".join(f"{name}: {value}" for name, value in headers.items()))
+    return 0
+
+
+def verify(
+    body: Annotated[File, Parameter(name="BODY")],
+    /,
+    *,
+    secret_file: File,
+    header: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    at: int | None = None,
+    common: Common = COMMON,
+) -> int:
+    """
+    Say whether these bytes and headers were signed with this secret; exit status 1 when they were not.
+
+    Args:
+        body: A file of exactly the bytes that arrived; - is stdin.
+        secret_file: The secret; - is stdin.
+        header: `name: value`, as it arrived; may be given more than once.
+        at: Unix seconds to check the timestamp against; now where none is given.
+    """
+    secret, raw = _both(secret_file, body)
+    split = [one.partition(":") for one in header]
+    if bad := [name for name, colon, _ in split if not colon]:
+        raise Invalid(*(Problem("header", "must be written `name: value`", one) for one in bad))
+    headers = {name.strip().lower(): value.strip() for name, _, value in split}
+    why = verify_(headers, raw, secret, SystemClock().now_ms() / 1000 if at is None else at)
+    common.show_one({"verified": why is None, "why": why})
+    return 0 if why is None else 1
+
+
+@filter_app.command(name="test")
+def test(
+    *,
+    event: Annotated[File, Parameter(allow_leading_hyphen=True)],
+    filter: Hyphened = None,  # noqa: A002  the option's name
+    file: Hyphened = None,
+    common: Common = COMMON,
+) -> int:
+    """
+    Say whether a filter lets an event through; exit status 1 when it does not.
+
+    Args:
+        event: A file of JSON; - is stdin.
+        filter: The filter as JSON,
+        file: or a file that holds it.
+    """
+    if (filter is None) == (file is None):
+        raise Invalid(Problem("filter", "is needed once: --filter '{…}' or --file FILE"))
+    if file == event == STDIN:
+        raise Invalid(Problem("file", "only one of the two can be stdin"))
+    wanted = read_yaml(file, what="file") if file is not None else _json((filter or "").encode(), "filter")
+    given = _json(read_file(event, what="event"), "event")
+    if not isinstance(wanted, dict) or not isinstance(given, dict):
+        raise Invalid(Problem("filter", "filter and event must be JSON objects"))
+    matches = compile_filter(wanted)(given)
+    common.show_one({"matches": matches})
+    return 0 if matches else 1
+
+
+def version(*, common: Common = COMMON) -> int:
+    """Print the version."""
+    if common.output == "json":
+        common.show_one({"version": __version__})
+    else:
+        print(__version__)
+    return 0
+
+
+def _both(secret_file: str, body: str) -> tuple[bytes, bytes]:
+    if secret_file == body == STDIN:
+        raise Invalid(Problem("secret-file", "only one of the two can be stdin"))
+    return read_secret(read_file(secret_file, what="secret-file")), read_file(body, what="body")
+
+
+def _json(raw: bytes, what: str) -> object:
+    try:
+        value: object = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise Invalid(Problem(what, f"is no JSON: {error}")) from None
+    return value

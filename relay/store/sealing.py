@@ -1,0 +1,86 @@
+"""The values of a form and a key ring -> a subscription as it is stored. What is unchanged stays sealed as it was."""
+
+import dataclasses
+import os
+from base64 import b32encode, b64encode
+from collections.abc import Mapping
+from typing import Any
+
+from relay.model import Sealed, Secret, State, Subscription, SubscriptionId
+from relay.pipeline.results import rfc3339
+from relay.store.forms import WHSEC
+from relay.store.keyring import CannotOpen, KeyRing
+
+ID_BYTES = 16  # 128 bits, as a UUID: 26 characters of base32
+SECRET_BYTES = 32  # as long as the hash that it keys (RFC 2104, section 3)
+
+
+def new_id() -> SubscriptionId:
+    """The id of a subscription that was given none: `sub_` and 26 characters, at random."""
+    return SubscriptionId("sub_" + b32encode(os.urandom(ID_BYTES)).decode().rstrip("=").lower())
+
+
+def generated_secret() -> bytes:
+    """As Standard Webhooks writes one: `whsec_` and base64."""
+    return WHSEC + b64encode(os.urandom(SECRET_BYTES))
+
+
+def made(
+    subscription_id: SubscriptionId, values: Mapping[str, Any], secret: bytes, keys: KeyRing, *, by: str, now_ms: int
+) -> Subscription:
+    """
+    A new one, active.
+
+    Args:
+        subscription_id: Its id, free or not.
+        values: Of `forms.read_form`; account, name, URL and events among them.
+        secret: What it signs with.
+        keys: Seals secret and headers.
+        by: Who made it.
+        now_ms: When; also its incarnation.
+
+    Raises:
+        ConfigProblem: The ring is empty.
+    """
+    sealed = _sealed(values, None, subscription_id, values["account_id"], keys)
+    at = rfc3339(now_ms)
+    mark = keys.seal(secret, account_id=values["account_id"], subscription_id=subscription_id)
+    stamped = {"id": subscription_id, "state": State.ACTIVE, "updated_by": by, "created_at": at, "updated_at": at}
+    return Subscription(**sealed | stamped, secrets=(Secret(sealed=mark),))
+
+
+def amended(old: Subscription, values: Mapping[str, Any], keys: KeyRing) -> Subscription:
+    """
+    With these fields; equal to the old one when nothing is different.
+
+    Raises:
+        ConfigProblem: The ring is empty, and there are headers to seal.
+    """
+    return dataclasses.replace(old, **_sealed(values, old, old.id, old.account_id, keys))
+
+
+def newest_secret(of: Subscription, keys: KeyRing) -> bytes | None:
+    """In the clear, to compare with; None when it cannot be opened."""
+    return _opened(of.secrets[0].sealed, of, keys) if of.secrets else None
+
+
+def _sealed(
+    values: Mapping[str, Any], old: Subscription | None, subscription_id: str, account_id: str, keys: KeyRing
+) -> dict[str, Any]:
+    if "headers" not in values:
+        return dict(values)
+    before = {} if old is None else old.headers
+    headers = {
+        name: before[name]
+        if old and name in before and _opened(before[name], old, keys) == value.encode()
+        else keys.seal(value.encode(), account_id=account_id, subscription_id=subscription_id)
+        for name, value in values["headers"].items()
+    }
+    return {**values, "headers": headers}
+
+
+def _opened(sealed: Sealed, of: Subscription, keys: KeyRing) -> bytes | None:
+    try:
+        return keys.open(sealed, account_id=of.account_id, subscription_id=of.id)
+    except CannotOpen:
+        return None
