@@ -1,18 +1,20 @@
 """
 relay stands between an event bus and the outside world.
 
-    leads.events --> consume -> decode -> match -> order -> sign -> deliver -> settle --> results      every attempt
-                                           ^                                     |------> deliveries.*   retry, deferral
-    deliveries.<delay> -- (when due) ------'                                     '------> dead-letters   gave up, malformed
+    leads.events --> consume -> decode -> match -> order -> sign -> deliver -> settle --> results     every attempt
+                                           ^                                      |-----> deliveries  retry, deferral
+    deliveries.<delay> -- (when due) ------'                                      '-----> dead-letters  gave up, malformed
 
 Three promises carry the rest: at least once; bounded memory and in-flight work; nothing is committed before its outcome
 is acknowledged.
 
     model errors durations urls        values, and what can be wrong with them                              pure
-    config                             environment and file -> Config, or every problem at once             pure
+    config settings sources            environment and file -> Config, or every problem at once             pure
     pipeline/                          the path; its docstring says which modules are pure
     store/                             subscriptions on their compacted topic, secrets sealed
-    topics broker                      what must exist on the broker, and what this broker can do           edge
+    topics                             what must exist on the broker, and what of it does not               pure
+    broker embedded                    what the broker is asked besides records; the one of the demo        edge
+    receiver samples                   a receiver that verifies, and events to send: for trying things out  edge
     cli/                               the commands                                                         edge
     clock log metrics                  time, log lines and figures, each named in one place
 """

@@ -1,9 +1,9 @@
-"""Durations as people write them: `5s`, `2m`, `6h`, `5d`. relay itself writes each in one way, for topics are named so."""
+"""Durations as people write them: `5s`, `2m`, `6h`, `5d`. relay writes each in one way, for topics are named so."""
 
 import re
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_WRITTEN = re.compile(r"(\d{1,9})([smhd])")
+_WRITTEN = re.compile(r"([0-9]{1,9})([smhd])")
 
 
 def parse(text: str) -> int:

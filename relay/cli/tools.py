@@ -82,7 +82,7 @@ def verify(
 
 
 @filter_app.command(name="test")
-def test(
+def try_filter(
     *,
     event: Annotated[File, Parameter(allow_leading_hyphen=True)],
     filter: Hyphened = None,  # noqa: A002  the option's name

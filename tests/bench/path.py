@@ -147,10 +147,10 @@ def broker(given: str | None) -> Iterator[str]:
     if given:
         yield given
         return
-    from tests.kafka.server import Kafka  # noqa: PLC0415  a given broker needs neither Java nor Maven
+    from tests.kafka.server import Server  # noqa: PLC0415  a given broker needs neither Java nor Maven
 
-    with Kafka() as kafka:
-        yield kafka.bootstrap
+    with Server.start() as server:
+        yield server.bootstrap
 
 
 def main() -> int:

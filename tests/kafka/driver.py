@@ -21,7 +21,9 @@ SECRET = "a-secret-of-this-test"
 Pair = tuple[bytes | None, bytes | None]
 
 
-def an_event(lead: str | None = None, *, account: str = "acct-1", action: str = "updated", version: int = 1) -> dict[str, Any]:
+def an_event(
+    lead: str | None = None, *, account: str = "acct-1", action: str = "updated", version: int = 1
+) -> dict[str, Any]:
     lead = lead or str(uuid.uuid4())
     return {
         "lead": {"id": lead, "account_id": account, "bot_id": "bot-1", "status": 0, "version": version, "data": {}},
@@ -66,7 +68,9 @@ class Relay:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         for process in self.processes:
             if process.poll() is None:
                 process.kill()
@@ -96,7 +100,9 @@ class Relay:
     async def prepare(self) -> None:
         await self.do("topics", "apply", "--with-events")
 
-    async def subscribe(self, ident: str, url: str, *arguments: str, account: str = "acct-1", events: str = "*") -> None:
+    async def subscribe(
+        self, ident: str, url: str, *arguments: str, account: str = "acct-1", events: str = "*"
+    ) -> None:
         where = ("--account", account, "--name", ident, "--url", url, "--events", events, "--secret-file", "-")
         await self.do("subscriptions", "create", "--id", ident, *where, *arguments, stdin=SECRET)
 
@@ -170,7 +176,6 @@ class Relay:
             ends = await consumer.end_offsets(tps)
         return sum(end - max(0, committed.get(tp, 0)) for tp, end in ends.items())
 
-
     async def topics(self) -> list[str]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
         await admin.start()
@@ -193,7 +198,7 @@ class Relay:
         return await self.lag() == records
 
     def logged(self, event: str, times: int) -> bool:
-        return sum(line["event"] == event for line in self.logs()) >= times
+        return len([line for line in self.logs() if line["event"] == event]) >= times
 
     async def result_count(self, **fields: object) -> int:
         """How many results have these fields."""

@@ -34,8 +34,8 @@ class Call:
 @dataclass
 class Journal:
     """
-    `/ok/…` 200 · `/status/<code>/…` · `/flaky/<k>/…` 500 for the first k attempts of a delivery · `/slow/<ms>/…` 200 after
-    so long · `/hang/…` never · `/held/…` 200 once `release` is set.
+    `/ok/…` 200 · `/status/<code>/…` · `/flaky/<k>/…` 500 for the first k attempts of a delivery · `/slow/<ms>/…` 200
+    after so long · `/hang/…` never · `/held/…` 200 once `release` is set.
     """
 
     calls: list[Call] = field(default_factory=list)
@@ -49,7 +49,9 @@ class Journal:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0, backlog=1024, limit=4 << 20)
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         assert self._server is not None
         self._server.close()
         self.release.set()

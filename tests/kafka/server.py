@@ -1,8 +1,8 @@
 """
 A real Apache Kafka for the tests: KRaft, one node that is broker and controller, no container.
 
-Runs from Maven Central's jars (about 55 MB, copied once to a cache) when Java 17 and Maven are there; or is the one that
-`RELAY_TEST_KAFKA=host:port` names, whose topics other than the tests' own are left alone.
+Runs from Maven Central's jars (about 55 MB, copied once to a cache) when Java 17 and Maven are there; or is the one
+that `RELAY_TEST_KAFKA=host:port` names, whose topics other than the tests' own are left alone.
 """
 
 import contextlib

@@ -16,7 +16,7 @@ EVENTS = 20_000
 
 async def test_no_delivery_is_lost_when_the_worker_is_killed_and_repeats_have_equal_ids(
     kafka: str, prefix: str, tmp_path: Path
-):
+) -> None:
     """Counted at the receiver and in the results; what is sent again is within what was not yet committed."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path) as relay:

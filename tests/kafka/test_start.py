@@ -21,7 +21,7 @@ def leads(journal: Journal) -> list[str]:
 @pytest.mark.parametrize(("start", "expected"), [("latest", ["new"]), ("earliest", ["new", "old"])])
 async def test_a_group_without_offsets_starts_where_it_is_told_to(
     kafka: str, prefix: str, tmp_path: Path, start: str, expected: list[str]
-):
+) -> None:
     """And commits that before its first event, for every partition."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path, RELAY_START=start) as relay:
@@ -40,7 +40,7 @@ async def test_a_group_without_offsets_starts_where_it_is_told_to(
             assert leads(journal) == expected
 
 
-async def test_a_group_may_start_at_a_time(kafka: str, prefix: str, tmp_path: Path):
+async def test_a_group_may_start_at_a_time(kafka: str, prefix: str, tmp_path: Path) -> None:
     """Events appended before that time are left out, later ones are not."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path) as relay:
@@ -61,7 +61,7 @@ async def test_a_group_may_start_at_a_time(kafka: str, prefix: str, tmp_path: Pa
 
 async def test_two_workers_that_start_a_group_at_once_send_nothing_old_and_lose_nothing_new(
     kafka: str, prefix: str, tmp_path: Path
-):
+) -> None:
     """The second must not take the first one's absent offsets for new partitions of a known group."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path, RELAY_START="latest") as relay:
@@ -79,7 +79,9 @@ async def test_two_workers_that_start_a_group_at_once_send_nothing_old_and_lose_
             assert set(leads(journal)) == {f"new-{n}" for n in range(40)}
 
 
-async def test_a_new_partition_of_a_known_group_starts_at_its_beginning(kafka: str, prefix: str, tmp_path: Path):
+async def test_a_new_partition_of_a_known_group_starts_at_its_beginning(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     """Whatever RELAY_START says: nothing that was appended before it was noticed is passed over."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path, RELAY_START="latest") as relay:
@@ -102,7 +104,7 @@ async def test_a_new_partition_of_a_known_group_starts_at_its_beginning(kafka: s
 
 async def test_a_range_that_retention_removed_is_told_and_reading_goes_on_behind_it(
     kafka: str, prefix: str, tmp_path: Path
-):
+) -> None:
     """Logged, counted, and written to relay.progress."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path) as relay:
@@ -130,7 +132,7 @@ async def test_a_range_that_retention_removed_is_told_and_reading_goes_on_behind
 
 async def test_a_worker_refuses_to_start_over_a_missing_topic_and_creates_none(
     kafka: str, prefix: str, tmp_path: Path
-):
+) -> None:
     """The broker would create it at the first metadata request, with the wrong cleanup policy: nothing is touched."""
     with Relay(kafka, prefix, tmp_path) as relay:
         worker = relay.worker()
@@ -142,7 +144,9 @@ async def test_a_worker_refuses_to_start_over_a_missing_topic_and_creates_none(
         assert not [topic for topic in await relay.topics() if topic.startswith(prefix)]
 
 
-async def test_a_worker_refuses_a_subscriptions_topic_that_is_not_compacted(kafka: str, prefix: str, tmp_path: Path):
+async def test_a_worker_refuses_a_subscriptions_topic_that_is_not_compacted(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     """Retention would forget customers."""
     with Relay(kafka, prefix, tmp_path) as relay:
         await create_topic(kafka, f"{prefix}.subscriptions", 1, cleanup_policy="delete")
@@ -153,7 +157,7 @@ async def test_a_worker_refuses_a_subscriptions_topic_that_is_not_compacted(kafk
         assert "compact" in relay.raw_logs()
 
 
-async def test_a_worker_without_its_broker_keeps_trying_and_says_so(kafka: str, prefix: str, tmp_path: Path):
+async def test_a_worker_without_its_broker_keeps_trying_and_says_so(prefix: str, tmp_path: Path) -> None:
     """Nothing listens where it is told to look; SIGTERM still ends it with 0."""
     with Relay("127.0.0.1:1", prefix, tmp_path) as relay:
         worker = relay.worker()

@@ -1,4 +1,4 @@
-"""The worker on a real Kafka: what is delivered, tried again, given up, and told; its start, its stop, its bad input."""
+"""The worker on a real Kafka: what is delivered, tried again, given up, and told; its stop, its bad input."""
 
 import json
 import signal
@@ -13,7 +13,9 @@ from tests.kafka.journal import Journal
 pytestmark = pytest.mark.kafka
 
 
-async def test_an_event_reaches_every_subscription_that_matches_and_no_other(kafka: str, prefix: str, tmp_path: Path):
+async def test_an_event_reaches_every_subscription_that_matches_and_no_other(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     """Account, type, bot and filter decide; each delivery is told by one result."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path) as relay:
@@ -33,11 +35,16 @@ async def test_an_event_reaches_every_subscription_that_matches_and_no_other(kaf
             assert Counter(call.path for call in journal.calls) == expected
             told = Counter((row["subscription_id"], row["verdict"]) for row in await relay.results())
             assert told == Counter(
-                {("mine", "delivered"): 1, ("every", "delivered"): 1, ("bot", "delivered"): 2, ("filtered", "delivered"): 1}
+                {
+                    ("mine", "delivered"): 1,
+                    ("every", "delivered"): 1,
+                    ("bot", "delivered"): 2,
+                    ("filtered", "delivered"): 1,
+                }
             )
 
 
-async def test_what_fails_is_tried_again_from_kafka_and_then_given_up(kafka: str, prefix: str, tmp_path: Path):
+async def test_what_fails_is_tried_again_from_kafka_and_then_given_up(kafka: str, prefix: str, tmp_path: Path) -> None:
     """Attempts are spaced by the schedule at least; the last failure leaves a dead letter with the body."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path) as relay:
@@ -63,7 +70,9 @@ async def test_what_fails_is_tried_again_from_kafka_and_then_given_up(kafka: str
             assert dict(letter.headers)["relay-reason"] == b"exhausted"
 
 
-async def test_malformed_events_become_dead_letters_and_the_partition_moves_on(kafka: str, prefix: str, tmp_path: Path):
+async def test_malformed_events_become_dead_letters_and_the_partition_moves_on(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     """The original bytes, why, and where they stood."""
     bad = [b"", b"{", b"[]", b'{"resource":"lead","action":"updated","resource_id":null,"lead":{}}', b"\xff"]
     async with Journal() as journal:
@@ -84,7 +93,9 @@ async def test_malformed_events_become_dead_letters_and_the_partition_moves_on(k
             assert await relay.lag() == 0
 
 
-async def test_when_most_records_are_malformed_the_worker_stops_and_says_so(kafka: str, prefix: str, tmp_path: Path):
+async def test_when_most_records_are_malformed_the_worker_stops_and_says_so(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     """Then it is the producer or the topic that is wrong: it must not be emptied into the dead letters."""
     with Relay(kafka, prefix, tmp_path, RELAY_MALFORMED_LIMIT="20") as relay:
         await relay.prepare()
@@ -100,7 +111,7 @@ async def test_when_most_records_are_malformed_the_worker_stops_and_says_so(kafk
 
 async def test_an_event_that_the_broker_would_refuse_as_a_dead_letter_has_a_short_form(
     kafka: str, prefix: str, tmp_path: Path
-):
+) -> None:
     """Full size and hash in headers, the beginning as the value; the partition moves on."""
     with Relay(kafka, prefix, tmp_path) as relay:
         await create_topic(kafka, relay.events, 1, max_message_bytes=str(4 << 20))
@@ -118,7 +129,9 @@ async def test_an_event_that_the_broker_would_refuse_as_a_dead_letter_has_a_shor
         assert len(headers["relay-full-sha256"]) == 64
 
 
-async def test_the_largest_event_survives_the_way_through_a_delay_topic(kafka: str, prefix: str, tmp_path: Path):
+async def test_the_largest_event_survives_the_way_through_a_delay_topic(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     """RELAY_MAX_EVENT_BYTES and relay's headers fit max.message.bytes, and the producer sends as much."""
     event = an_event()
     event["data"] = {"text": ""}
@@ -139,7 +152,7 @@ async def test_the_largest_event_survives_the_way_through_a_delay_topic(kafka: s
             assert len(first.body) == 1 << 20
 
 
-async def test_aborted_events_are_not_delivered_and_markers_are_no_lag(kafka: str, prefix: str, tmp_path: Path):
+async def test_aborted_events_are_not_delivered_and_markers_are_no_lag(kafka: str, prefix: str, tmp_path: Path) -> None:
     """read_committed; and when nothing is open the position is committed, past the markers at the tail."""
     from aiokafka import AIOKafkaProducer  # noqa: PLC0415  only this test needs it
 
@@ -163,7 +176,9 @@ async def test_aborted_events_are_not_delivered_and_markers_are_no_lag(kafka: st
             assert [call.event["resource_id"] for call in journal.calls] == ["committed"]
 
 
-async def test_first_attempts_of_one_lead_never_overlap_and_keep_the_logs_order(kafka: str, prefix: str, tmp_path: Path):
+async def test_first_attempts_of_one_lead_never_overlap_and_keep_the_logs_order(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     """While other leads flow at the same time (promise P7)."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path) as relay:
@@ -182,7 +197,7 @@ async def test_first_attempts_of_one_lead_never_overlap_and_keep_the_logs_order(
                 assert versions == list(range(1, 11))
 
 
-async def test_sigterm_drains_what_is_in_flight_commits_and_exits_0(kafka: str, prefix: str, tmp_path: Path):
+async def test_sigterm_drains_what_is_in_flight_commits_and_exits_0(kafka: str, prefix: str, tmp_path: Path) -> None:
     """The attempt under way is finished and told; a second worker sends nothing again."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path) as relay:
@@ -206,7 +221,9 @@ async def test_sigterm_drains_what_is_in_flight_commits_and_exits_0(kafka: str, 
             assert [row["verdict"] for row in await relay.results()] == ["delivered"] * 2
 
 
-async def test_a_subscription_changed_while_running_is_in_force_within_2_s(kafka: str, prefix: str, tmp_path: Path):
+async def test_a_subscription_changed_while_running_is_in_force_within_2_s(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     """Created, paused (deferred, and sent on resume), deleted: no restart."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path) as relay:
@@ -237,7 +254,7 @@ async def test_a_subscription_changed_while_running_is_in_force_within_2_s(kafka
 
 async def test_a_pending_retry_ends_with_its_subscription_even_if_the_id_is_made_anew(
     kafka: str, prefix: str, tmp_path: Path
-):
+) -> None:
     """Another's subscription of the same id gets nothing of the old one's."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path, RELAY_RETRY_DELAYS="5s") as relay:
@@ -255,7 +272,7 @@ async def test_a_pending_retry_ends_with_its_subscription_even_if_the_id_is_made
             assert not journal.of("ok/new")
 
 
-async def test_an_address_that_is_not_allowed_is_never_called(kafka: str, prefix: str, tmp_path: Path):
+async def test_an_address_that_is_not_allowed_is_never_called(kafka: str, prefix: str, tmp_path: Path) -> None:
     """The result says blocked_address; the delivery is given up at once; the listener hears nothing."""
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path) as relay:
@@ -272,7 +289,9 @@ async def test_an_address_that_is_not_allowed_is_never_called(kafka: str, prefix
             assert journal.calls == []
 
 
-async def test_no_secret_and_no_header_value_stands_in_any_topic_or_log(kafka: str, prefix: str, tmp_path: Path):
+async def test_no_secret_and_no_header_value_stands_in_any_topic_or_log(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
     """Not the secret, not the values of custom headers, not the path of the URL in results."""
     headers = tmp_path / "headers.yaml"
     headers.write_text("x-api-key: canary-header-4711\n")
