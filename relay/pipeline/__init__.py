@@ -21,5 +21,8 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     events    reads events, starts first attempts in the log's order                        edge
     deliveries  reads delivery topics, starts what is due                                   edge
     faults    what cannot be walked, and how often that may be                              edge
-    worker    how all of it starts, runs side by side, and ends                             edge
+    worker    how all of it runs side by side, and ends                                     edge
+    start     where a group begins to read                                                  edge (aiokafka)
+    listener  /metrics, /livez, /readyz                                                     edge (aiohttp)
+    service   a worker process: connected, checked, wired, taken apart                      edge
 """

@@ -1,0 +1,159 @@
+"""Rules about the source as a whole: what pure modules may import, what stands at the top, which module has tests."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PURE = (
+    *("relay/model.py", "relay/errors.py", "relay/durations.py", "relay/urls.py", "relay/topics.py"),
+    *("relay/settings.py", "relay/sources.py", "relay/samples.py"),
+    *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "order", "schedule", "sign", "egress")),
+    *(f"relay/pipeline/{name}.py" for name in ("settle", "results", "ledger", "delays", "fan")),
+    *(f"relay/store/{name}.py" for name in ("codec", "forms", "edits")),
+    *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
+)
+# Whatever awaits, reads a clock, rolls a die, or touches the machine. `random.Random`, seeded by the caller, is a value.
+IMPURE = {
+    "asyncio",
+    "aiohttp",
+    "aiokafka",
+    "uvloop",
+    "time",
+    "secrets",
+    "os",
+    "socket",
+    "subprocess",
+    "threading",
+    "io",
+}
+IMPURE |= {"relay.clock", "relay.broker", "relay.log", "relay.metrics", "structlog", "confluent_kafka", "tempfile"}
+CLOCKS_AND_DICE = {"now", "utcnow", "today", "urandom", "uuid1", "uuid4", "random", "time", "monotonic", "perf_counter"}
+TOP_LEVEL = {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "requirements.lock"}
+TOP_LEVEL |= {"relay", "schemas", "tests", "deploy"}
+
+
+def imported(path: Path) -> set[str]:
+    """Every module that a file names in an import, at its top or anywhere in it."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return names
+
+
+def local(name: str) -> Path | None:
+    """The file of a module of relay's own."""
+    path = ROOT / Path(*name.split("."))
+    return next((one for one in (path.with_suffix(".py"), path / "__init__.py") if one.is_file()), None)
+
+
+def reached(path: Path, seen: set[Path] | None = None) -> set[str]:
+    """Everything imported by a file and by whatever of relay's it imports."""
+    seen = set() if seen is None else seen
+    seen.add(path)
+    names = imported(path)
+    for name in list(names):
+        there = local(name)
+        if there is not None and there not in seen:
+            names |= reached(there, seen)
+    return names
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_reaches_nothing_that_awaits_reads_a_clock_or_rolls_a_die(name: str) -> None:
+    """Neither itself nor through another of relay's modules."""
+    assert not {one for one in reached(ROOT / name) if one in IMPURE or one.split(".")[0] in IMPURE}
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_asks_no_clock_and_no_die(name: str) -> None:
+    """Not by a method of something that is itself harmless, as `datetime.now`."""
+    tree = ast.parse((ROOT / name).read_text())
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+    asked = {f"{ast.unparse(one.value)}.{one.attr}" for one in calls if isinstance(one, ast.Attribute)}
+
+    assert not {one for one in asked if one.rpartition(".")[2] in CLOCKS_AND_DICE and one != "random.random"}
+
+
+@pytest.mark.parametrize("name", PURE)
+def test_a_pure_module_has_no_coroutines(name: str) -> None:
+    """What awaits is an edge."""
+    kinds = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+
+    assert not [node for node in ast.walk(ast.parse((ROOT / name).read_text())) if isinstance(node, kinds)]
+
+
+def test_the_map_of_the_pipeline_names_every_module_and_which_are_pure() -> None:
+    """The package's docstring is the map."""
+    import relay.pipeline  # noqa: PLC0415  its docstring is what is tested
+
+    lines = [line.split() for line in (relay.pipeline.__doc__ or "").splitlines() if line.startswith("    ")]
+    told = {words[0]: words[-1] == "pure" for words in lines}
+    pure = {Path(name).stem for name in PURE if name.startswith("relay/pipeline/")}
+
+    there = {path.stem for path in (ROOT / "relay/pipeline").glob("*.py")} - {"__init__"}
+
+    assert there == set(told)
+    assert pure == {name for name, is_pure in told.items() if is_pure}
+
+
+def test_the_embedded_broker_is_no_need_of_production() -> None:
+    """confluent-kafka is imported by one module, and only once it is asked for."""
+    users = [path for path in (ROOT / "relay").rglob("*.py") if "confluent_kafka" in imported(path)]
+    tree = ast.parse((ROOT / "relay/embedded.py").read_text())
+
+    assert [ROOT / "relay/embedded.py"] == users
+    assert not [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "confluent_kafka"]
+
+
+def test_the_top_level_holds_what_it_should() -> None:
+    """Six names, the change log, the licence and the lock; anything else needs a reason."""
+    ignored = {"dist", "build"}
+
+    there = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}
+
+    assert there - ignored - TOP_LEVEL == set()
+
+
+def test_a_module_reads_in_one_sitting() -> None:
+    """What is longer holds a value that wants a file of its own."""
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for path in (ROOT / "relay").rglob("*.py")
+        if (lines := len(path.read_text().splitlines())) > 300  # noqa: PLR2004
+    }
+
+    assert {} == long
+
+
+# Run for real, as processes against a broker and receivers: the file of tests says so by its name.
+RUN_FOR_REAL = {
+    "tests/kafka/test_worker.py": (
+        "attempt",
+        "events",
+        "deliveries",
+        "consume",
+        "produce",
+        "worker",
+        "service",
+        "listener",
+    ),
+    "tests/contracts/test_subscriptions.py": ("subscriptions", "follow", "catalogue"),
+    "tests/contracts/test_broker.py": ("broker", "embedded"),
+    "tests/cli/test_commands.py": ("app", "common", "tools", "samples", "send", "listen", "check", "apply", "topics"),
+}
+
+
+def test_every_module_has_tests() -> None:
+    """By a file of its name, or by one that runs it for real."""
+    tested = {path.stem.removeprefix("test_") for path in (ROOT / "tests").rglob("test_*.py")}
+    tested |= {name for path, names in RUN_FOR_REAL.items() for name in names if (ROOT / path).is_file()}
+
+    there = {path.stem for path in (ROOT / "relay").rglob("*.py")} - {"__init__", "__main__"}
+
+    assert set() == there - tested

@@ -1,0 +1,106 @@
+"""The log: which lines there are, how they look, and what never stands in them."""
+
+import ast
+import io
+import json
+import logging
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+from relay import log
+
+ROOT = Path(__file__).parents[1]
+METHODS = {"debug", "info", "warning", "error", "exception"}
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """The process's logging is as it was."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def written() -> set[str]:
+    """Every event name in the source: `log.info("…")`, and in `write("…")` of the one that chooses its level."""
+    calls = [
+        node
+        for path in (ROOT / "relay").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and node.args
+    ]
+    return {
+        call.args[0].value
+        for call in calls
+        if isinstance(call.args[0], ast.Constant) and isinstance(call.args[0].value, str)
+        if (
+            isinstance(call.func, ast.Attribute) and call.func.attr in METHODS and ast.unparse(call.func.value) == "log"
+        )
+        or (isinstance(call.func, ast.Name) and call.func.id == "write" and "." in call.args[0].value)
+    }
+
+
+def test_every_line_that_the_source_writes_is_listed_and_no_other() -> None:
+    """EVENTS is all of it."""
+    assert set(log.EVENTS) == written()
+
+
+def test_the_runbook_lists_every_line_with_its_meaning() -> None:
+    """Name and meaning are the code's; what to do is the runbook's own."""
+    text = (ROOT / "deploy/RUNBOOK.md").read_text().partition("## Log events")[2].partition("## Metrics")[0]
+
+    rows = re.findall(r"^\| `([^`]+)` \| (.+?) \| .*\|$", text, re.MULTILINE)
+
+    assert log.EVENTS == dict(rows)
+
+
+def test_a_line_is_one_json_object_where_nobody_looks_on() -> None:
+    """Names, level and time; bytes and exceptions are no reason to fail."""
+    stream = io.StringIO()
+    log.configure(format_=None, level="info", stream=stream)
+
+    structlog.get_logger().info("delivery.settled", verdict="retry", odd=b"\xff")
+
+    line = json.loads(stream.getvalue())
+    assert ("delivery.settled", "info", "retry") == (line["event"], line["level"], line["verdict"])
+    assert line["timestamp"].endswith("Z")
+
+
+def test_what_is_below_the_level_is_not_written() -> None:
+    """RELAY_LOG_LEVEL."""
+    stream = io.StringIO()
+    log.configure(format_="json", level="warning", stream=stream)
+
+    structlog.get_logger().info("delivery.settled")
+
+    assert stream.getvalue() == ""
+
+
+def test_libraries_speak_in_the_same_form_and_only_when_something_is_wrong() -> None:
+    """A line of aiokafka's is JSON too."""
+    stream = io.StringIO()
+    log.configure(format_="json", level="debug", stream=stream)
+
+    logging.getLogger("aiokafka").info("not news")
+    logging.getLogger("aiokafka").error("news: %s", 1)
+
+    line = json.loads(stream.getvalue())
+    assert ("news: 1", "aiokafka", "error") == (line["event"], line["logger"], line["level"])
+
+
+def test_a_person_at_a_terminal_reads_words() -> None:
+    """RELAY_LOG_FORMAT=console."""
+    stream = io.StringIO()
+    log.configure(format_="console", level="info", stream=stream)
+
+    structlog.get_logger().info("worker.started", version="1")
+
+    assert "worker.started" in stream.getvalue()
+    assert not stream.getvalue().startswith("{")

@@ -1,0 +1,58 @@
+"""Figures: which there are, and what the listener answers."""
+
+import re
+from pathlib import Path
+
+from aiohttp import ClientSession, web
+
+from relay.metrics import Metrics, application
+
+ROOT = Path(__file__).parents[1]
+FREE_TEXT = {"url", "subscription", "subscription_id", "lead", "lead_id", "account", "account_id", "delivery_id"}
+
+
+def test_the_runbook_lists_every_figure_with_its_meaning() -> None:
+    """Name, type and meaning are the code's; what to do is the runbook's own."""
+    text = (ROOT / "deploy/RUNBOOK.md").read_text().partition("## Metrics")[2]
+    families = {
+        family.name + ("_total" if family.type == "counter" else ""): (family.type, family.documentation)
+        for family in Metrics().registry.collect()
+    }
+
+    rows = re.findall(r"^\| `([^`]+)` \| (\w+) \| \w+ \| (.+?) \| .*\|$", text, re.MULTILINE)
+
+    assert families == {name: (kind, meaning) for name, kind, meaning in rows}
+
+
+def test_no_id_and_no_url_is_a_label() -> None:
+    """A million subscriptions must not mean a million series."""
+    metrics = Metrics()
+    collectors = set(metrics.registry._collector_to_names)
+
+    labels = {label for one in collectors for label in getattr(one, "_labelnames", ())}
+
+    assert labels
+    assert not labels & FREE_TEXT
+
+
+async def test_the_listener_tells_figures_life_and_readiness() -> None:
+    """/metrics refreshes its gauges first; /readyz is 503 until there is work that can be taken."""
+    metrics, ready = Metrics(), [False]
+    app = application(metrics, refresh=lambda: metrics.in_flight.set(7), ready=lambda: ready[0])
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    base = f"http://127.0.0.1:{runner.addresses[0][1]}"
+    metrics.delivery("delivered", "ok").inc()
+
+    async with ClientSession() as session:
+        asked = {path: await session.get(base + path) for path in ("/metrics", "/livez", "/readyz")}
+        shown = await asked["/metrics"].text()
+        ready[0] = True
+        now_ready = await session.get(base + "/readyz")
+    await runner.cleanup()
+
+    assert {"/metrics": 200, "/livez": 200, "/readyz": 503} == {path: one.status for path, one in asked.items()}
+    assert now_ready.status == 200
+    assert "relay_in_flight 7.0" in shown
+    assert 'relay_deliveries_total{reason="ok",verdict="delivered"} 1.0' in shown
