@@ -14,7 +14,7 @@ PURE = (
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "edits")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
-# Whatever awaits, reads a clock, rolls a die, or touches the machine. `random.Random`, seeded by the caller, is a value.
+# Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.
 IMPURE = {
     "asyncio",
     "aiohttp",

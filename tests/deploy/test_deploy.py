@@ -8,6 +8,7 @@ import json
 import re
 import shlex
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -195,6 +196,25 @@ def test_the_build_copies_what_exists_and_what_is_let_in() -> None:
     assert all((ROOT / source).exists() for source in sources), sources
     assert {rule.removeprefix("!") for rule in ignored if rule.startswith("!")} == sources
     assert next(rule for rule in ignored if not rule.startswith("#")) == "*"
+
+
+def test_the_lock_pins_every_dependency_by_hash_and_names_no_registry() -> None:
+    """What is installed into the image is what was looked at; where it comes from is the builder's business."""
+    lock = (ROOT / "requirements.lock").read_text("utf-8")
+    pinned = {
+        canonical(name): entry.count("--hash=sha256:")
+        for name, entry in re.findall(r"^([a-z0-9._-]+)==(\S+(?:.*\\\n)+.*)$", lock, re.MULTILINE)
+    }
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+
+    assert {canonical(re.split(r"[\[<>=;!~ ]", one)[0]) for one in declared} <= pinned.keys()
+    assert all(pinned.values())
+    assert "://" not in lock
+
+
+def canonical(name: str) -> str:
+    """As PEP 503 writes it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
 
 
 # relay.env.example
