@@ -42,6 +42,7 @@ class Journal:
     release: asyncio.Event = field(default_factory=asyncio.Event)
     open: Counter[tuple[str, str]] = field(default_factory=Counter)  # (path, lead) under way
     overlaps: int = 0
+    most_open: int = 0  # requests under way at once
     _seen: Counter[tuple[str, str]] = field(default_factory=Counter)
     _server: asyncio.Server | None = None
 
@@ -86,6 +87,7 @@ class Journal:
         key = (call.path, call.event["resource_id"])
         self.open[key] += 1
         self.overlaps += self.open[key] > 1
+        self.most_open = max(self.most_open, self.open.total())
         try:
             kind, argument = call.path.split("/")[1:3]
             if kind == "slow":
