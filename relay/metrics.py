@@ -2,99 +2,101 @@
 Figures, their names and units in one place (Prometheus naming: base units, `_total`, `_seconds`, `_bytes`).
 
 No URL, id or free text is a label: a million subscriptions must not mean a million series.
+
+What is counted for every delivery is counted in plain integers of the one thread that there is, and shown through the
+library's own families: its counters take a lock each, 7 microseconds a delivery, where these take 1.
 """
 
-from collections.abc import Callable
-from functools import cache
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Gauge, generate_latest
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 
-ATTEMPT_BUCKETS_S = (
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1,
-    2.5,
-    5,
-    10,
-    15,
-    30,
-)  # up to RELAY_TIMEOUT_S and beyond
-QUEUE_BUCKETS_S = (
-    0.001,
-    0.0025,
-    0.005,
-    0.01,
-    0.025,
-    0.05,
-    0.1,
-    0.25,
-    0.5,
-    1,
-    5,
-    30,
-    120,
-)  # a backlog waits for minutes
+# up to RELAY_TIMEOUT_S and beyond
+ATTEMPT_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30)
+# a backlog waits for minutes
+QUEUE_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 120)
+
+
+class Tally(Collector):
+    """A counter, by label values in the order of the labels' names."""
+
+    def __init__(self, registry: CollectorRegistry, name: str, meaning: str, *labels: str) -> None:
+        self._name, self._meaning, self._labelnames = name, meaning, labels
+        self._counts: Counter[tuple[str, ...]] = Counter() if labels else Counter({(): 0})
+        registry.register(self)
+
+    def add(self, *values: str, by: int = 1) -> None:
+        """So many more."""
+        self._counts[values] += by
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        family = CounterMetricFamily(self._name, self._meaning, labels=self._labelnames)
+        for values, count in self._counts.items():
+            family.add_metric(values, count)
+        yield family
+
+
+class Distribution(Collector):
+    """A histogram; `bounds` are the upper ends of its buckets, rising."""
+
+    def __init__(self, registry: CollectorRegistry, name: str, meaning: str, bounds: Sequence[float]) -> None:
+        self._name, self._meaning, self._bounds = name, meaning, bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+        registry.register(self)
+
+    def observe(self, value: float) -> None:
+        """One more, in the first bucket whose bound it does not exceed."""
+        self._counts[bisect_left(self._bounds, value)] += 1
+        self._sum += value
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        family = HistogramMetricFamily(self._name, self._meaning)
+        ends = [*(str(float(bound)) for bound in self._bounds), "+Inf"]
+        totals = (sum(self._counts[: number + 1]) for number in range(len(ends)))
+        family.add_metric([], list(zip(ends, totals, strict=True)), self._sum)
+        yield family
 
 
 class Metrics:
     """Everything that one worker counts."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
-        made = self.registry
-        self._deliveries = Counter(
-            "relay_deliveries",
-            "Attempts, deferrals and drops, by verdict and reason.",
-            ["verdict", "reason"],
-            registry=made,
+        made = self.registry = CollectorRegistry()
+
+        def gauge(name: str, meaning: str, *labels: str) -> Gauge:
+            return Gauge(name, meaning, labels, registry=made)
+
+        meaning = "Attempts, deferrals and drops, by verdict and reason."
+        self.deliveries = Tally(made, "relay_deliveries", meaning, "verdict", "reason")
+        self.attempt_seconds = Distribution(
+            made, "relay_attempt_seconds", "Request sent to reply complete.", ATTEMPT_BUCKETS_S
         )
-        self.attempt_seconds = Histogram(
-            "relay_attempt_seconds", "Request sent to reply complete.", buckets=ATTEMPT_BUCKETS_S, registry=made
-        )
-        self.queue_seconds = Histogram(
-            "relay_queue_seconds", "Record read to request sent.", buckets=QUEUE_BUCKETS_S, registry=made
-        )
-        self._events = Counter(
-            "relay_events", "Records of the events topics, by what they were.", ["outcome"], registry=made
-        )
-        self.matches = Counter("relay_matches", "Deliveries made of events: matching subscriptions.", registry=made)
-        self.dead_letters = Counter("relay_dead_letters", "Dead letters, by why.", ["reason"], registry=made)
-        self.lost = Counter(
-            "relay_lost_offsets", "Offsets that retention removed before they were read.", registry=made
-        )
-        self.faults = Counter(
-            "relay_internal_faults", "Deliveries that failed for a fault of relay's own.", registry=made
-        )
-        self.in_flight = Gauge("relay_in_flight", "Requests under way.", registry=made)
-        self.buffer_bytes = Gauge(
-            "relay_buffer_bytes", "Held in memory: fetched, queued or unacknowledged.", registry=made
-        )
-        self.unacknowledged = Gauge(
-            "relay_unacknowledged_records", "Records that the broker has not confirmed.", registry=made
-        )
-        self.waiting = Gauge(
-            "relay_waiting_deliveries", "First attempts that wait behind one of the same lead.", registry=made
-        )
-        self.delayed = Gauge("relay_delayed_deliveries", "Retries held in memory until they are due.", registry=made)
-        self.subscriptions = Gauge("relay_subscriptions", "Subscriptions in the index.", registry=made)
-        self.unreadable = Gauge("relay_unreadable_subscriptions", "Of those, how many cannot be read.", registry=made)
-        self.lag = Gauge(
-            "relay_partition_lag_records", "Log end less what is settled.", ["topic", "partition"], registry=made
-        )
-        self.open = Gauge("relay_open_records", "Records taken and not settled.", ["topic", "partition"], registry=made)
-        self.commit_age = Gauge(
-            "relay_commit_age_seconds", "Since what is settled was last committed.", ["group"], registry=made
-        )
-        # a label look-up costs more than the count itself
-        self.delivery = cache(lambda verdict, reason: self._deliveries.labels(verdict=verdict, reason=reason))
-        self.event = cache(lambda outcome: self._events.labels(outcome=outcome))
+        self.queue_seconds = Distribution(made, "relay_queue_seconds", "Record read to request sent.", QUEUE_BUCKETS_S)
+        meaning = "Records of the events topics, by what they were."
+        self.events = Tally(made, "relay_events", meaning, "outcome")
+        self.matches = Tally(made, "relay_matches", "Deliveries made of events: matching subscriptions.")
+        self.dead_letters = Tally(made, "relay_dead_letters", "Dead letters, by why.", "reason")
+        self.lost = Tally(made, "relay_lost_offsets", "Offsets that retention removed before they were read.")
+        self.faults = Tally(made, "relay_internal_faults", "Deliveries that failed for a fault of relay's own.")
+        self.in_flight = gauge("relay_in_flight", "Requests under way.")
+        self.buffer_bytes = gauge("relay_buffer_bytes", "Held in memory: fetched, queued or unacknowledged.")
+        self.unacknowledged = gauge("relay_unacknowledged_records", "Records that the broker has not confirmed.")
+        self.waiting = gauge("relay_waiting_deliveries", "First attempts that wait behind one of the same lead.")
+        self.delayed = gauge("relay_delayed_deliveries", "Retries held in memory until they are due.")
+        self.subscriptions = gauge("relay_subscriptions", "Subscriptions in the index.")
+        self.unreadable = gauge("relay_unreadable_subscriptions", "Of those, how many cannot be read.")
+        by = ("topic", "partition")
+        self.lag = gauge("relay_partition_lag_records", "Log end less what is settled.", *by)
+        self.open = gauge("relay_open_records", "Records taken and not settled.", *by)
+        meaning = "Since what is settled was last committed."
+        self.commit_age = gauge("relay_commit_age_seconds", meaning, "group")
 
 
 def application(metrics: Metrics, *, refresh: Callable[[], None], ready: Callable[[], bool]) -> web.Application:

@@ -43,7 +43,9 @@ async def test_the_listener_tells_figures_life_and_readiness() -> None:
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     base = f"http://127.0.0.1:{runner.addresses[0][1]}"
-    metrics.delivery("delivered", "ok").inc()
+    metrics.deliveries.add("delivered", "ok")
+    metrics.attempt_seconds.observe(0.004)
+    metrics.attempt_seconds.observe(31)
 
     async with ClientSession() as session:
         asked = {path: await session.get(base + path) for path in ("/metrics", "/livez", "/readyz")}
@@ -56,3 +58,7 @@ async def test_the_listener_tells_figures_life_and_readiness() -> None:
     assert now_ready.status == 200
     assert "relay_in_flight 7.0" in shown
     assert 'relay_deliveries_total{reason="ok",verdict="delivered"} 1.0' in shown
+    assert 'relay_attempt_seconds_bucket{le="0.005"} 1.0' in shown
+    assert 'relay_attempt_seconds_bucket{le="30.0"} 1.0' in shown
+    assert 'relay_attempt_seconds_bucket{le="+Inf"} 2.0' in shown
+    assert "relay_matches_total 0.0" in shown

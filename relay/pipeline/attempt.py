@@ -98,9 +98,9 @@ def bury(record: Record, reason: str, fan: Fan, tools: Bench) -> None:
 
 def tell(delivery: Delivery, verdict: Verdict, attempt: Attempt, to: Endpoint | None, tools: Bench) -> None:
     """One line and one count an attempt. A delivery at the first attempt is what is expected: debug."""
-    tools.metrics.delivery(verdict.name, verdict.reason.value).inc()
+    tools.metrics.deliveries.add(verdict.name, verdict.reason)
     if isinstance(verdict, GaveUp):
-        tools.metrics.dead_letters.labels(reason=verdict.ended_by.value).inc()
+        tools.metrics.dead_letters.add(verdict.ended_by)
     if isinstance(verdict, Delivered) and delivery.attempt == 1:
         if not tools.debug:
             return  # the fields alone would cost as much as a signature

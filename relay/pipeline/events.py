@@ -18,8 +18,8 @@ from relay.pipeline.match import first_delivery
 from relay.pipeline.order import Key, Order
 
 POLL_MS = 200  # how soon an idle intake sees that it should stop
-# Begun in one turn of the loop. Without a bound every place in flight is taken before the first answer is looked at, and
-# a backlog holds 512 sockets to a receiver that answers in a millisecond: 130 MB in place of 78, and no delivery more.
+# Begun in one turn of the loop. Without a bound every place in flight is taken before the first answer is looked at,
+# and a backlog holds 512 sockets to a receiver that answers in a millisecond: 130 MB in place of 78, and no more done.
 STARTS = 16
 BATCH_RECORDS = 500  # taken at once; a rebalance drops at most so many that were not started
 
@@ -71,15 +71,15 @@ class Events:
             return
         self._faults.read()
         if isinstance(event, Skipped):
-            self._tools.metrics.event("skipped").inc()
+            self._tools.metrics.events.add("skipped")
             fan.close()
             return
-        self._tools.metrics.event("read").inc()
+        self._tools.metrics.events.add("read")
         for to in self._tools.index.match(event):
             if fan.stopping:
                 fan.abandon()
                 return
-            self._tools.metrics.matches.inc()
+            self._tools.metrics.matches.add()
             delivery = first_delivery(
                 event, to, namespace=self._namespace, timestamp_ms=record.timestamp, now_ms=self._tools.clock.now_ms()
             )

@@ -48,8 +48,8 @@ class Faults:
             offset=record.offset,
             reason=str(malformed),
         )
-        self._tools.metrics.event("malformed").inc()
-        self._tools.metrics.dead_letters.labels(reason="malformed").inc()
+        self._tools.metrics.events.add("malformed")
+        self._tools.metrics.dead_letters.add("malformed")
         bury(record, str(malformed), fan, self._tools)
         self._recent.append(True)
         count = sum(self._recent)
@@ -69,7 +69,7 @@ class Faults:
             await make(delivery, fan, self._tools)
         except Exception:
             self._failed += 1
-            self._tools.metrics.faults.inc()
+            self._tools.metrics.faults.add()
             log.exception("delivery.failed", delivery_id=delivery.id, subscription_id=delivery.subscription_id)
             if self._failed > FAULTS_MAX:
                 raise

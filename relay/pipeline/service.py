@@ -255,7 +255,7 @@ class _Unwatched:
 def _tell_lost(lost: Lost, tools: Bench) -> None:
     """Retention was faster than we: said in the log, counted, and written where completeness is proved from."""
     log.error("range.lost", topic=lost.topic, partition=lost.partition, first=lost.first, end=lost.end)
-    tools.metrics.lost.inc(lost.end - lost.first)
+    tools.metrics.lost.add(by=lost.end - lost.first)
     told = {
         "kind": "lost",
         "topic": lost.topic,
