@@ -2,8 +2,8 @@
 relay stands between an event bus and the outside world.
 
     leads.events --> consume -> decode -> match -> order -> sign -> deliver -> settle --> results     every attempt
-                                           ^                                      |-----> deliveries  retry, deferral
-    deliveries.<delay> -- (when due) ------'                                      '-----> dead-letters  gave up, malformed
+                                           ^                                      |-----> deliveries    retry
+    deliveries.<delay> -- (when due) ------'                                      '-----> dead-letters  gave up
 
 Three promises carry the rest: at least once; bounded memory and in-flight work; nothing is committed before its outcome
 is acknowledged.

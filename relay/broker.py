@@ -83,6 +83,10 @@ class Broker:
             real = DESCRIBE_CONFIGS in connection._versions  # noqa: SLF001
         return Capabilities(transactions=real, topic_configs=real)
 
+    def brokers(self) -> list[tuple[str, int]]:
+        """Where they are by their own word: host and port of each."""
+        return [(one.host, one.port) for one in self._admin._client.cluster.brokers()]  # noqa: SLF001
+
     async def topics(self) -> dict[str, int]:
         """Every topic and how many partitions it has; asks for all, so none is created."""
         async with self._answering():
@@ -95,7 +99,7 @@ class Broker:
         asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names if name in partitions]
         configs: dict[str, Mapping[str, str]] = {}
         async with self._answering():
-            brokers = len(self._admin._client.cluster.brokers())  # noqa: SLF001
+            brokers = len(self.brokers())
             for reply in await self._admin.describe_configs(asked) if asked else ():
                 for resource in reply.to_object()["resources"]:
                     if resource["error_code"]:

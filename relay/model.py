@@ -87,9 +87,7 @@ class Delivery:
     event: Event
     subscription_id: SubscriptionId
     account_id: str  # the subscription's, when matched
-    incarnation: (
-        str  # the subscription's `created_at`, when matched: one made anew gets nothing of it
-    )
+    incarnation: str  # the subscription's `created_at`, when matched: one made anew gets nothing of it
     matched_ms: int
     attempt: int = 1
     deferrals: int = 0

@@ -10,6 +10,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     sign      Delivery x Endpoint x now -> Request                                          pure
     egress    which addresses may be called, with the reason                                pure
     deliver   Request -> Reply; a refused or slow receiver is a Reply                       edge (aiohttp)
+    wire      the same, on aiohttp's connector and parser                                   edge (aiohttp)
     settle    Delivery x Reply -> Verdict                                                   pure
     results   Verdict -> the records that tell it                                           pure
     produce   records -> Kafka, acknowledged                                                edge (aiokafka)
@@ -24,5 +25,6 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     worker    how all of it runs side by side, and ends                                     edge
     start     where a group begins to read                                                  edge (aiokafka)
     listener  /metrics, /livez, /readyz                                                     edge (aiohttp)
+    ground    the broker and its topics, looked at before anything is touched               edge
     service   a worker process: connected, checked, wired, taken apart                      edge
 """

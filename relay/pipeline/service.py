@@ -3,9 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -13,10 +11,10 @@ import structlog
 from aiokafka import AIOKafkaProducer
 
 from relay import __version__
-from relay.broker import Broker, kafka_settings
+from relay.broker import kafka_settings
 from relay.clock import SystemClock
 from relay.config import Config
-from relay.errors import RelayError, TopicProblem, Unreachable
+from relay.errors import RelayError
 from relay.metrics import Metrics
 from relay.model import Outgoing
 from relay.pipeline.attempt import Bench
@@ -28,36 +26,28 @@ from relay.pipeline.consume import (
     EventsAssignor,
     Intake,
 )
-from relay.pipeline.deliver import SessionDeliver
 from relay.pipeline.deliveries import Deliveries
 from relay.pipeline.egress import Egress
 from relay.pipeline.events import Events
 from relay.pipeline.faults import Faults
+from relay.pipeline.ground import Ground, reached
 from relay.pipeline.listener import Listener, listening
 from relay.pipeline.match import Index
 from relay.pipeline.produce import BATCH_BYTES, Produce, size_of
 from relay.pipeline.results import rfc3339
 from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
-from relay.pipeline.start import Lost, establish_start
+from relay.pipeline.start import Lost
+from relay.pipeline.wire import WireDeliver
 from relay.pipeline.worker import Worker
 from relay.store.catalogue import Catalogue
-from relay.topics import Grade, Topics, examine
+from relay.topics import Topics
 
 log = structlog.get_logger()
 
-PAUSES_S = (1, 2, 5, 10)  # between tries to reach a broker: soon at first, and never a burden on one that comes back
 FETCH_SHARE = 8  # of the byte budget that one fetch of a consumer may bring: it is here before it can be counted
 HELD_SHARE = 4  # of the byte budget that retries may hold while they wait for their time
 HEADERS_BYTES = 8 * 1024  # of a record, besides key and value: relay's own have 1 kB, a dead letter's reason some more
-
-
-@dataclass(frozen=True, slots=True)
-class Ground:
-    """What the broker was found to be before anything was touched."""
-
-    partitions: Mapping[str, int]  # topic -> how many
-    transactions: bool
 
 
 async def run_worker(config: Config, stop: asyncio.Event) -> None:
@@ -72,52 +62,13 @@ async def run_worker(config: Config, stop: asyncio.Event) -> None:
     metrics = Metrics()
     async with AsyncExitStack() as stack:
         listener = await stack.enter_async_context(listening(config.metrics_address, metrics))
-        ground = await _reached(config, stop)
+        ground = await reached(config, stop)
         if ground is None:
             return  # stopped before the broker could be reached
         try:
             await _deliver(config, metrics, ground, listener, stop, stack)
         except BaseExceptionGroup as group:
             raise _cause(group) from group
-
-
-async def _reached(config: Config, stop: asyncio.Event) -> Ground | None:
-    """The ground under our feet, however long the broker takes to come; None: told to stop meanwhile."""
-    tries = 0
-    while True:
-        try:
-            return await _look(config)
-        except Unreachable as error:
-            pause_s = PAUSES_S[min(tries, len(PAUSES_S) - 1)]
-            tries += 1
-            log.warning("broker.unreachable", error=str(error), retry_in_s=pause_s)
-            if await _told(stop, pause_s):
-                return None
-
-
-async def _told(stop: asyncio.Event, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await stop.wait()
-    except TimeoutError:
-        return False
-    return True
-
-
-async def _look(config: Config) -> Ground:
-    """The topics are as they must be, and the group knows where it starts."""
-    own = Topics(config.topic_prefix).of(config)
-    async with Broker(config) as broker:
-        able = await broker.capabilities()
-        if able.topic_configs:
-            findings = examine(config, await broker.cluster(own))
-            if problems := [str(one) for one in findings if one.grade is not Grade.NOTE]:
-                raise TopicProblem("\n".join(problems))
-        else:
-            await broker.touch((*config.events_topics, *own))
-        partitions = await broker.topics()
-    await establish_start(kafka_settings(config), config.group, config.events_topics, config.start, partitions)
-    return Ground(partitions, able.transactions)
 
 
 async def _deliver(  # noqa: PLR0917  one caller, and each is what it is called
@@ -127,7 +78,9 @@ async def _deliver(  # noqa: PLR0917  one caller, and each is what it is called
     catalogue = Catalogue(config, index, metrics, transactions=ground.transactions)
     stack.push_async_callback(catalogue.close)
     await catalogue.load()
-    tools = await _tools(config, metrics, index, listener.port, stack)
+    # our own listener and the brokers are never called, whatever is allowed
+    own = frozenset({(config.metrics_address[0], listener.port), *ground.brokers})
+    tools = await _tools(config, metrics, index, own, stack)
     events_intake, deliveries_intake = intakes = _intakes(config, ground, tools)
     faults = Faults(tools, malformed_limit=config.malformed_limit)
     events = Events(events_intake, tools, faults, namespace=config.namespace, max_event_bytes=config.max_event_bytes)
@@ -159,7 +112,9 @@ async def _deliver(  # noqa: PLR0917  one caller, and each is what it is called
     log.info("worker.stopped")
 
 
-async def _tools(config: Config, metrics: Metrics, index: Index, metrics_port: int, stack: AsyncExitStack) -> Bench:
+async def _tools(
+    config: Config, metrics: Metrics, index: Index, own: frozenset[tuple[str, int]], stack: AsyncExitStack
+) -> Bench:
     clock, topics = SystemClock(), Topics(config.topic_prefix)
 
     async def producer() -> AIOKafkaProducer:
@@ -183,8 +138,8 @@ async def _tools(config: Config, metrics: Metrics, index: Index, metrics_port: i
             *(topics.deliveries(delay_s) for delay_s in config.delays),
         ]
     )
-    egress = Egress(allowed=config.allow_networks, own=_own(config, metrics_port))
-    deliver = SessionDeliver(egress, connect_timeout_s=config.connect_timeout_s, response_bytes=config.response_bytes)
+    egress = Egress(allowed=config.allow_networks, own=own)
+    deliver = WireDeliver(egress, connect_timeout_s=config.connect_timeout_s, response_bytes=config.response_bytes)
     return Bench(
         index=index,
         deliver=await stack.enter_async_context(deliver),
@@ -231,13 +186,6 @@ def _intakes(config: Config, ground: Ground, tools: Bench) -> tuple[Intake, Inta
         **common,
     )
     return events, deliveries
-
-
-def _own(config: Config, metrics_port: int) -> frozenset[tuple[str, int]]:
-    """Where our own listener and brokers are: never called, whatever is allowed."""
-    brokers = (server.rpartition(":") for server in config.kafka_bootstrap_servers.split(","))
-    named = ((host.strip("[] "), int(port)) for host, _, port in brokers)
-    return frozenset({(config.metrics_address[0], metrics_port), *named})
 
 
 class _Unwatched:

@@ -1,0 +1,97 @@
+"""
+The ground under a worker's feet, looked at before anything is touched: the broker is there, its topics are as they must
+be, the group knows where it starts. Edge.
+"""
+
+import asyncio
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from relay.broker import Broker, kafka_settings
+from relay.config import Config
+from relay.errors import TopicProblem, Unreachable
+from relay.pipeline.start import establish_start
+from relay.topics import Grade, Topics, examine
+
+log = structlog.get_logger()
+
+PAUSES_S = (1, 2, 5, 10)  # between tries to reach a broker: soon at first, and never a burden on one that comes back
+RESOLVE_S = 2.0  # for a broker's name: it was reached by it a moment ago
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the broker was found to be before anything was touched."""
+
+    partitions: Mapping[str, int]  # topic -> how many
+    transactions: bool
+    brokers: frozenset[tuple[str, int]]  # host and port, by name and by address
+
+
+async def reached(config: Config, stop: asyncio.Event) -> Ground | None:
+    """
+    What the broker was found to be, however long it takes to come; None: told to stop meanwhile.
+
+    Raises:
+        TopicProblem: A topic is missing or could not keep a promise; nothing was read.
+    """
+    tries = 0
+    while True:
+        try:
+            return await _look(config)
+        except Unreachable as error:
+            pause_s = PAUSES_S[min(tries, len(PAUSES_S) - 1)]
+            tries += 1
+            log.warning("broker.unreachable", error=str(error), retry_in_s=pause_s)
+            if await _told(stop, pause_s):
+                return None
+
+
+async def _told(stop: asyncio.Event, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def _look(config: Config) -> Ground:
+    """The topics are as they must be, and the group knows where it starts."""
+    own = Topics(config.topic_prefix).of(config)
+    async with Broker(config) as broker:
+        able = await broker.capabilities()
+        if able.topic_configs:
+            findings = examine(config, await broker.cluster(own))
+            if problems := [str(one) for one in findings if one.grade is not Grade.NOTE]:
+                raise TopicProblem("\n".join(problems))
+        else:
+            await broker.touch((*config.events_topics, *own))
+        partitions = await broker.topics()
+        brokers = await _addresses([*broker.brokers(), *_bootstrap(config)])
+    try:
+        await establish_start(kafka_settings(config), config.group, config.events_topics, config.start, partitions)
+    except KafkaError as error:
+        raise Unreachable(f"the broker stopped answering: {error!r}") from error
+    return Ground(partitions, able.transactions, brokers)
+
+
+def _bootstrap(config: Config) -> list[tuple[str, int]]:
+    servers = (server.rpartition(":") for server in config.kafka_bootstrap_servers.split(","))
+    return [(host.strip("[] "), int(port)) for host, _, port in servers]
+
+
+async def _addresses(named: Sequence[tuple[str, int]]) -> frozenset[tuple[str, int]]:
+    """These, and what their names stand for at this moment; one that stands for nothing is no reason not to start."""
+    found = set(named)
+    for host, port in named:
+        with suppress(OSError, TimeoutError):
+            async with asyncio.timeout(RESOLVE_S):
+                answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found |= {(str(address[0]), port) for *_, address in answers}
+    return frozenset(found)
