@@ -55,7 +55,7 @@ class Topics:
             self.delay_of(topic)
         except ValueError:
             return False
-        return topic.startswith(f"{self.prefix}.deliveries.")
+        return True
 
     def delay_of(self, topic: str) -> int:
         """
@@ -65,6 +65,8 @@ class Topics:
             ValueError: It is no delivery topic.
         """
         name = topic.removeprefix(f"{self.prefix}.deliveries.")
+        if name == topic:
+            raise ValueError(f"{topic!r} is no delivery topic of {self.prefix}")
         return 0 if name == "now" else parse(name)
 
     def of(self, config: Config) -> tuple[str, ...]:
@@ -209,26 +211,29 @@ def _events(config: Config, cluster: Cluster) -> Iterator[Finding]:
 
 
 def _own(config: Config, cluster: Cluster) -> Iterator[Finding]:
+    topics = Topics(config.topic_prefix)
     partitions = most_partitions(config, cluster.partitions)
     for one in wanted(config, events_partitions=partitions, brokers=cluster.brokers):
         if one.name not in cluster.partitions:
             yield Finding(one.name, Grade.MISSING, "the topic does not exist", "`relay topics apply` makes it")
             continue
-        if one.partitions == 1 != cluster.partitions[one.name]:
+        if one.name == topics.subscriptions and cluster.partitions[one.name] != 1:
             yield Finding(
                 one.name,
                 Grade.WRONG,
                 f"has {cluster.partitions[one.name]} partitions and must have 1: the order of edits is what they mean",
                 "delete it (its records are the subscriptions: keep a copy), then `relay topics apply`",
             )
-        yield from _settings(one, cluster.configs.get(one.name, {}))
+        delay_s = topics.delay_of(one.name) if topics.is_deliveries(one.name) else 0
+        yield from _settings(one, cluster.configs.get(one.name, {}), delay_ms=delay_s * 1000)
 
 
-def _settings(one: Wanted, actual: Mapping[str, str]) -> Iterator[Finding]:
+def _settings(one: Wanted, actual: Mapping[str, str], *, delay_ms: int) -> Iterator[Finding]:
     for setting, value in one.configs.items():
         if setting not in actual or _suits(setting, actual[setting], value):
             continue
-        grade = Grade.NOTE if setting in _NOTED else Grade.WRONG
+        too_short = setting == "retention.ms" and int(actual[setting]) <= delay_ms  # removed before they are due
+        grade = Grade.NOTE if setting in _NOTED and not too_short else Grade.WRONG
         why = _AT_LEAST.get(setting) or _EQUAL[setting]
         yield Finding(
             one.name,
