@@ -118,6 +118,7 @@ class Assignment(RuleBasedStateMachine):
     def teardown(self) -> None:
         """However far it came: once retired, nothing of it is committed, and what comes late changes nothing."""
         self.ledger.retire()
+        assert self.ledger.in_flight == 0
         for offset in self.log:
             self.ledger.start(offset)
             self.ledger.settle(offset)
