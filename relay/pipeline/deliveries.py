@@ -93,6 +93,7 @@ class Deliveries:
         except Malformed as malformed:
             self._faults.malformed(record, malformed, fan)
             return
+        self._faults.read()
         await self._room.enter()
         attempts.create_task(self._once(delivery, fan))
 

@@ -48,9 +48,6 @@ class Faults:
             offset=record.offset,
             reason=str(malformed),
         )
-        self._tools.metrics.events.add("malformed")
-        self._tools.metrics.dead_letters.add("malformed")
-        bury(record, str(malformed), fan, self._tools)
         self._recent.append(True)
         count = sum(self._recent)
         if count > self._limit:
@@ -59,6 +56,9 @@ class Faults:
                 f" ({self._limit}); the last, {record.topic}/{record.partition}/{record.offset}: {malformed}."
                 " Look at what the topic holds and who writes it; nothing further was committed."
             )
+        self._tools.metrics.events.add("malformed")
+        self._tools.metrics.dead_letters.add("malformed")
+        bury(record, str(malformed), fan, self._tools)
 
     async def attempt(self, delivery: Delivery, fan: Fan) -> None:
         """One attempt; a fault of our own in it costs this delivery only, on the record, up to the limit."""

@@ -132,7 +132,7 @@ class Index:
         """The endpoints that want this event, in id order, also paused and disabled ones: they have outcomes too."""
         own = self._buckets.get((event.account_id, event.type))
         operators = self._buckets.get((EVERY_ACCOUNT, event.type))
-        if own is None:
+        if own is None or own is operators:  # an event whose account claims to be `*` is everybody's but once
             candidates: Iterator[Endpoint] = iter(operators.walk() if operators is not None else ())
         elif operators is None:
             candidates = iter(own.walk())

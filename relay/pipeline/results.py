@@ -145,6 +145,8 @@ def result(
     answer = reply if isinstance(reply, Answer) else None
     own_headers = to.headers if to else {}
     text, encoding = _body(answer, kept=to is None or to.subscription.record_response)
+    if to and (to.subscription.created_at, to.subscription.account_id) != (delivery.incarnation, delivery.account_id):
+        to = None  # made anew, and another's URL is not for this account to see; or it never could be read
     next_ms = None
     if isinstance(verdict, Retry | Deferred):
         next_ms = attempt.started_ms + attempt.elapsed_ms + verdict.delay_s * 1000
@@ -220,7 +222,7 @@ def _kept(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
     room = RESPONSE_HEADERS_BYTES
     for name, value in headers:
         shown = _clean(HIDDEN if name == "set-cookie" else value)
-        room -= len(name) + len(shown)
+        room -= len(", " if name in kept else name) + len(shown.encode())
         if room < 0:
             break
         kept[name] = f"{kept[name]}, {shown}" if name in kept else shown
