@@ -1,0 +1,270 @@
+"""The commands that need no broker, and what all of them say when there is none or the settings are wrong."""
+
+import io
+import os
+import socket
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+
+import orjson
+import pytest
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from relay import __version__
+from relay.cli.app import main
+
+Capsys = pytest.CaptureFixture[str]
+Stdin = Callable[[bytes], None]
+
+SECRET = b"a-secret-nobody-may-see"
+WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of Standard Webhooks' own vector
+BODY = b'{"test": 2432232314}'
+VECTOR = ("--id", "msg_p5jXN8AQM9LWM0D4loKWxJek", "--timestamp", "1614265330")
+KEYS = "k1:" + b64encode(bytes(range(32))).decode()
+SETTINGS = {"RELAY_SECRET_KEYS": KEYS, "RELAY_ALLOW_HTTP": "true"}
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where every command runs, with a body and its secret; no setting of whoever runs the tests counts."""
+    for name in [name for name in os.environ if name.startswith("RELAY_")]:
+        monkeypatch.delenv(name)
+    for name, value in SETTINGS.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "body").write_bytes(BODY)
+    (tmp_path / "secret").write_bytes(SECRET + b"\n")
+    (tmp_path / "whsec").write_text(WHSEC)
+    return tmp_path
+
+
+@pytest.fixture
+def stdin(monkeypatch: pytest.MonkeyPatch) -> Stdin:
+    """Puts these bytes on stdin."""
+    return lambda raw: monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(raw)))
+
+
+def test_version_is_the_package_s(capsys: Capsys) -> None:
+    """Alone on stdout, or as JSON."""
+    assert [0, 0] == [main(["version"]), main(["version", "-o", "json"])]
+
+    plain, _, json = capsys.readouterr().out.partition("\n")
+    assert (__version__, {"version": __version__}) == (plain, orjson.loads(json))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "more"),
+    [
+        (["frob"], 'Unknown command "frob"', "`relay --help` says more"),
+        (["sign"], "BODY requires an argument", "`relay sign --help` says more"),
+        (["subscriptions", "frob"], "frob", "`relay subscriptions --help` says more"),
+        (["subscriptions", "create"], "--account requires", "`relay subscriptions create --help` says more"),
+        (["listen", "--port", "x"], "--port", "`relay listen --help` says more"),
+        (["version", "-o", "xml"], '"table", "json"', "`relay version --help` says more"),
+        (["version", "--frob"], "--frob", "`relay version --help` says more"),
+    ],
+)
+def test_what_was_typed_wrong_is_named(capsys: Capsys, arguments: list[str], said: str, more: str) -> None:
+    """With where to read on, and exit status 2; stdout stays empty."""
+    assert main(arguments) == 2
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("relay: ")
+    assert said in captured.err
+    assert captured.err.endswith(f"{more}\n")
+
+
+@pytest.mark.parametrize("arguments", [[], ["--help"], ["subscriptions"], ["subscriptions", "create", "--help"]])
+def test_help_is_no_mistake(capsys: Capsys, arguments: list[str]) -> None:
+    """Asked for or not, it is on stdout, and the status is 0."""
+    assert main(arguments) == 0
+
+    assert "Usage: relay" in capsys.readouterr().out
+
+
+def test_sign_prints_the_published_vector(capsys: Capsys) -> None:
+    """The headers, a line each, as curl takes them."""
+    assert main(["sign", "body", "--secret-file", "whsec", *VECTOR]) == 0
+
+    assert capsys.readouterr().out.splitlines() == [
+        "webhook-id: msg_p5jXN8AQM9LWM0D4loKWxJek",
+        "webhook-timestamp: 1614265330",
+        "x-artibot-signature: sha1=2da57a63580e1b8259222d7c976d87cd11bdfb5b",
+        "webhook-signature: v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
+    ]
+
+
+def test_what_sign_prints_verifies_with_standard_webhooks_own_library(capsys: Capsys) -> None:
+    """Now and with an id of its own, as a receiver would check it; another body does not."""
+    assert main(["sign", "body", "--secret-file", "whsec", "-o", "json"]) == 0
+    headers = orjson.loads(capsys.readouterr().out)
+
+    assert orjson.loads(BODY) == Webhook(WHSEC).verify(BODY, headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(WHSEC).verify(BODY + b" ", headers)
+
+
+def test_what_sign_prints_verifies_with_verify(capsys: Capsys) -> None:
+    """The lines of one are the --header of the other."""
+    assert main(["sign", "body", "--secret-file", "secret"]) == 0
+    headers = [f"--header={line}" for line in capsys.readouterr().out.splitlines()]
+
+    assert main(["verify", "body", "--secret-file", "secret", *headers, "-o", "json"]) == 0
+
+    assert orjson.loads(capsys.readouterr().out) == {"verified": True, "why": None}
+
+
+@pytest.mark.parametrize(("file", "content"), [("body", BODY + b" "), ("secret", b"another")])
+def test_a_signature_that_does_not_hold_is_a_mismatch(folder: Path, capsys: Capsys, file: str, content: bytes) -> None:
+    """Exit status 1, and why; the signature that would hold is not told."""
+    main(["sign", "body", "--secret-file", "secret"])
+    headers = [f"--header={line}" for line in capsys.readouterr().out.splitlines()]
+    (folder / file).write_bytes(content)
+
+    assert main(["verify", "body", "--secret-file", "secret", *headers]) == 1
+
+    said = capsys.readouterr().out
+    assert "x-artibot-signature does not match the body and the secret" in said
+    assert "sha1=" not in said
+
+
+def test_an_old_timestamp_is_a_mismatch_unless_told_when_it_was(capsys: Capsys) -> None:
+    """A replay of 2021 does not verify today; --at asks about then."""
+    main(["sign", "body", "--secret-file", "whsec", *VECTOR])
+    headers = [f"--header={line}" for line in capsys.readouterr().out.splitlines()]
+    verify = ["verify", "body", "--secret-file", "whsec", *headers]
+
+    assert [1, 0] == [main(verify), main([*verify, "--at", "1614265400"])]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["sign", "body", "--secret-file", "-"], ["verify", "body", "--secret-file", "-", "--header", "webhook-id: m"]],
+)
+def test_a_secret_may_come_on_stdin_and_is_never_printed(stdin: Stdin, capsys: Capsys, arguments: list[str]) -> None:
+    """Not on stdout, not on stderr."""
+    stdin(SECRET + b"\n")
+
+    assert main(arguments) == (0 if arguments[0] == "sign" else 1)
+
+    captured = capsys.readouterr()
+    assert SECRET.decode() not in captured.out + captured.err
+
+
+def test_a_secret_on_stdin_is_the_secret_in_a_file(stdin: Stdin, capsys: Capsys) -> None:
+    """One line end is not part of either."""
+    main(["sign", "body", "--secret-file", "secret", *VECTOR])
+    expected = capsys.readouterr().out
+    stdin(SECRET)
+
+    main(["sign", "body", "--secret-file", "-", *VECTOR])
+
+    assert expected == capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["sign", "-", "--secret-file", "-"], "secret-file: only one of the two can be stdin"),
+        (["sign", "body", "--secret-file", "gone"], "secret-file: cannot be read: No such file or directory"),
+        (["sign", "gone", "--secret-file", "secret"], "body: cannot be read: No such file or directory"),
+        (["sign", "body", "--secret-file", "empty"], "secret: must have 1 to 256 bytes"),
+        (["verify", "body", "--secret-file", "secret", "--header", "x"], "header: must be written `name: value`"),
+        (["filter", "test", "--event", "body"], "filter: is needed once"),
+        (["filter", "test", "--event", "body", "--filter", "{}", "--file", "f"], "filter: is needed once"),
+        (["filter", "test", "--event", "body", "--filter", "{"], "filter: is no JSON"),
+        (["filter", "test", "--event", "secret", "--filter", "{}"], "event: is no JSON"),
+        (
+            ["filter", "test", "--event", "body", "--filter", '{"a": {"$regex": "x"}}'],
+            "filter.a.$regex: is no operator",
+        ),
+        (["listen", "--secret-file", "gone"], "secret-file: cannot be read"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(folder: Path, capsys: Capsys, arguments: list[str], said: str) -> None:
+    """Exit status 2, the option and its rule."""
+    (folder / "empty").write_bytes(b"\n")
+
+    assert main(arguments) == 2
+
+    assert f"relay: {said}" in capsys.readouterr().err
+
+
+def test_every_option_of_listen_that_is_wrong_is_told_at_once(capsys: Capsys) -> None:
+    """Nobody mends one only to hear of the next."""
+    arguments = ["listen", "--status", "200", "--status", "99", "--delay", "-1", "--flaky", "-1", "--port", "65536"]
+
+    assert main(arguments) == 2
+
+    fields = [line.split(":")[1].strip() for line in capsys.readouterr().err.splitlines()]
+    assert ["status", "delay", "flaky", "port"] == fields
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"), [('{"test": 2432232314}', 0), ('{"test": {"$gt": 1}}', 0), ('{"test": "2432232314"}', 1)]
+)
+def test_a_filter_is_tried_on_an_event(folder: Path, capsys: Capsys, wanted: str, status: int) -> None:
+    """0 when it lets the event through, 1 when not, whether written here or in a file."""
+    (folder / "filter").write_text(wanted)
+
+    for given in (("--filter", wanted), ("--file", "filter")):
+        assert main(["filter", "test", "--event", "body", *given, "-o", "json"]) == status
+        assert {"matches": status == 0} == orjson.loads(capsys.readouterr().out)
+
+
+def test_every_problem_of_the_configuration_is_told_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capsys, folder: Path
+) -> None:
+    """What is missing, wrong or unknown, in the environment or the file; no key is shown."""
+    (folder / "relay.toml").write_text('timeout_s = "soon"\n')
+    monkeypatch.setenv("RELAY_SECRET_KEYS", "k1:c2VjcmV0")
+    monkeypatch.setenv("RELAY_IN_FLIGHT", "many")
+    monkeypatch.setenv("RELAY_TOPIC_PREFX", "x")
+
+    assert main(["worker", "--config", "relay.toml"]) == 2
+
+    said = capsys.readouterr().err
+    names = ("KAFKA_BOOTSTRAP_SERVERS", "SECRET_KEYS", "IN_FLIGHT", "TOPIC_PREFX", "TIMEOUT_S")
+    assert [] == [name for name in names if f"relay: RELAY_{name}: " not in said]
+    assert "RELAY_TOPIC_PREFIX?" in said
+    assert "c2VjcmV0" not in said
+
+
+def test_a_file_of_settings_that_is_not_there_is_told(capsys: Capsys) -> None:
+    """And what it may have held is not told as missing too."""
+    assert main(["check", "--config", "gone.toml"]) == 2
+
+    assert capsys.readouterr().err == "relay: gone.toml: cannot be read: No such file or directory\n"
+
+
+def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
+    """Not accepted and ignored."""
+    monkeypatch.setenv("RELAY_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+
+    assert main(["worker", "--processes", "3"]) == 2
+
+    assert "start several workers (given: 3)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "silent"),
+    [("subscriptions list", False), ("topics plan", False), ("send", False), ("check", False), ("check", True)],
+)
+def test_a_broker_that_is_not_there_is_told_within_10_s(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capsys, command: str, *, silent: bool
+) -> None:
+    """With its address and what to look at, exit status 5; whether the port is closed or takes and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        if not silent:
+            server.close()
+        monkeypatch.setenv("RELAY_KAFKA_BOOTSTRAP_SERVERS", address)
+        began_s = time.monotonic()
+
+        assert main(command.split()) == 5
+
+    assert time.monotonic() - began_s < 10
+    assert f"relay: no Kafka answers at {address}" in capsys.readouterr().err
