@@ -87,7 +87,8 @@ def demo(*, events: int | None = None) -> int:
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory(prefix="relay-demo-") as folder:
         console.print(
             f"relay demo: {len(CUSTOMERS)} customers, one of them flaky, on an embedded broker; "
-            "it lets a worker join after some 6 seconds"
+            "it lets a worker join after some 6 seconds",
+            soft_wrap=True,
         )
         return run(play(broker.bootstrap, Path(folder) / "worker.log", wanted=events, console=console))
 
