@@ -1,0 +1,58 @@
+"""`relay subscriptions apply`: the subscriptions become what a file says, and the difference is shown."""
+
+from pathlib import Path
+
+from tests.cli.driver import GIVEN, SECRET, URL, Relay, create, names
+
+
+def test_what_a_file_says_is_applied_once(relay: Relay, tmp_path: Path) -> None:
+    """The difference is shown before and after, and the same file again makes none."""
+    (tmp_path / "secret").write_text(SECRET)
+    (tmp_path / "file.yaml").write_text(
+        f"- {{id: one, account_id: acct-1, name: One, url: '{URL}', events: '*', secret_file: secret}}\n"
+        "- {id: two, name: Two}\n"
+    )
+    relay(*create("two"), *GIVEN)
+    apply = ("subscriptions", "apply", "-f", str(tmp_path / "file.yaml"))
+
+    dry = relay(*apply, "--dry-run")
+    there = names(relay("subscriptions", "list", "-o", "json"))
+    wet, again = relay(*apply), relay(*apply, "-o", "json")
+
+    assert [0, 0, 0] == [dry.status, wet.status, again.status]
+    assert dry.out == wet.out
+    assert "+ one\n" in wet.out
+    assert "~ two\n    name: Hook -> Two\n" in wet.out
+    assert "nothing was written: --dry-run\n" == dry.err
+    assert {"two": "Hook"} == there
+    assert ([], "nothing is different\n") == (again.json, again.err)
+    assert {"one": "One", "two": "Two"} == names(relay("subscriptions", "list", "-o", "json"))
+
+
+def test_a_file_deletes_nothing_unless_asked_to(relay: Relay, tmp_path: Path) -> None:
+    """And then only of the account that is named."""
+    for ident, account in (("mine", "acct-1"), ("kept", "acct-1"), ("theirs", "acct-2")):
+        relay(*create(ident, account=account), *GIVEN)
+    (tmp_path / "file.yaml").write_text("[{id: kept, name: Kept}]")
+    apply = ("subscriptions", "apply", "-f", "file.yaml", "-o", "json")
+
+    statuses = [relay(*apply, "--prune").status, relay(*apply, "--account", "acct-1").status]
+    actions = [(one["action"], one["id"]) for one in relay(*apply, "--prune", "--account", "acct-1").json]
+
+    assert [2, 2] == statuses
+    assert [("update", "kept"), ("delete", "mine")] == actions
+    assert {"kept": "Kept", "theirs": "Hook"} == names(relay("subscriptions", "list", "-o", "json"))
+
+
+def test_a_file_never_holds_a_secret(relay: Relay, tmp_path: Path) -> None:
+    """It is refused, with the way it is done, and not cited; so is all else that is wrong in it."""
+    (tmp_path / "file.yaml").write_text(f"[{{id: one, secret: {SECRET}}}, {{name: Two}}, {{id: three, evnts: '*'}}]")
+
+    done = relay("subscriptions", "apply", "-f", "file.yaml")
+
+    assert done.status == 2
+    assert [
+        "relay: one.secret: never stands in this file: name a secret_file",
+        "relay: #2.id: is needed: it says which subscription is meant",
+        "relay: three.evnts: is no field of a subscription: events?",
+    ] == done.err.splitlines()

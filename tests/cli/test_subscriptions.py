@@ -1,0 +1,161 @@
+"""`relay subscriptions`, one at a time, on the embedded broker."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.driver import GIVEN, URL, Relay, create
+
+
+def test_a_new_subscription_is_printed_as_it_is_stored(relay: Relay) -> None:
+    """With its id, events by their canonical names, and of its secret no more than when it holds."""
+    done = relay(*create("one"), *GIVEN, "-o", "json")
+
+    assert done.status == 0
+    assert {
+        "id": "one",
+        "account_id": "acct-1",
+        "url": URL,
+        "events": ["lead.updated"],
+        "secrets": [{"active_at": None, "expires_at": None}],
+        "state": "active",
+        "version": 1,
+    }.items() <= done.json.items()
+    assert relay("subscriptions", "get", "one", "-o", "json").json == done.json
+    assert relay("subscriptions", "list", "-o", "json").json == [done.json]
+
+
+def test_a_short_secret_is_accepted_with_a_warning(relay: Relay) -> None:
+    """The seed's own is `test`; the warning is on stderr, and does not cite it."""
+    arguments = [one for one in create("x") if one not in ("--id", "x")]
+    done = relay(*arguments, *GIVEN, "-o", "json", stdin="t3st\n")
+
+    assert done.status == 0
+    assert done.err == "warning: the secret has fewer than 16 bytes, and may be guessed\n"
+    assert "t3st" not in done.out
+    assert done.json["id"].startswith("sub_")
+
+
+def test_a_generated_secret_is_shown_once(relay: Relay) -> None:
+    """By the command that made it, and by no other."""
+    secret = relay(*create("one"), "-o", "json").json["secret"]
+
+    rotated = relay("subscriptions", "rotate", "one", "-o", "json").json["secret"]
+
+    assert secret.startswith("whsec_")
+    assert secret != rotated
+    later = [
+        relay("subscriptions", "get", "one"),
+        relay("subscriptions", "list", "-o", "json"),
+        relay("subscriptions", "update", "one", "--name", "Other"),
+    ]
+    assert [] == [done for done in later if secret in str(done) or rotated in str(done) or "whsec_" in str(done)]
+
+
+def test_rotate_keeps_the_old_secret_for_as_long_as_it_is_told(relay: Relay) -> None:
+    """The new one is in front; one that was given is not printed."""
+    relay(*create("one"), *GIVEN)
+
+    done = relay("subscriptions", "rotate", "one", *GIVEN, "--activate-in", "1h", "--expire-in", "2h", "-o", "json")
+
+    new, old = done.json["secrets"]
+    assert new["active_at"] is not None
+    assert new["expires_at"] is None
+    assert old["expires_at"] > new["active_at"]
+    assert "secret" not in done.json
+
+
+def test_a_change_changes_what_is_said_and_nothing_else(relay: Relay) -> None:
+    """One version on; said again, it makes no version."""
+    old = relay(*create("one"), *GIVEN, "--bot", "bot-1", "-o", "json").json
+
+    new = relay("subscriptions", "update", "one", "--events", "*", "--if-version", "1", "-o", "json").json
+    again = relay("subscriptions", "update", "one", "--events", "*", "-o", "json")
+
+    assert {"events", "version", "updated_at"} == {name for name in new if new[name] != old[name]}
+    assert ["lead.created", "lead.updated", "lead.completed"] == new["events"]
+    assert (2, "nothing was different\n") == (again.json["version"], again.err)
+
+
+def test_pause_and_resume(relay: Relay) -> None:
+    """The reason is there for as long as the pause."""
+    relay(*create("one"), *GIVEN)
+
+    states = [
+        relay("subscriptions", *arguments, "-o", "json").json
+        for arguments in (("pause", "one", "--reason", "they move house"), ("resume", "one"))
+    ]
+
+    assert [("paused", "they move house"), ("active", None)] == [(it["state"], it["state_reason"]) for it in states]
+
+
+def test_delete_is_for_good(relay: Relay) -> None:
+    """Then there is nothing to delete."""
+    relay(*create("one"), *GIVEN)
+
+    statuses = [relay("subscriptions", "delete", "one").status for _ in range(2)]
+
+    assert [0, 3] == statuses
+    assert [] == relay("subscriptions", "list", "-o", "json").json
+
+
+def test_each_way_to_fail_has_its_status(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """1 a conflict, 2 what was typed, 3 not found, 4 beyond the quota; none of them changes anything."""
+    monkeypatch.setenv("RELAY_MAX_SUBSCRIPTIONS_PER_ACCOUNT", "1")
+    relay(*create("one"), *GIVEN)
+    before = relay("subscriptions", "list", "-o", "json").json
+
+    statuses = [
+        relay(*create("one"), *GIVEN).status,
+        relay("subscriptions", "update", "one", "--name", "Other", "--if-version", "7").status,
+        relay("subscriptions", "update", "one").status,
+        relay("subscriptions", "update", "one", "--timeout-s", "3600").status,
+        relay("subscriptions", "rotate", "one", "--activate-in", "2h", "--expire-in", "1h").status,
+        relay("subscriptions", "get", "two").status,
+        relay("subscriptions", "pause", "two").status,
+        relay(*create("two"), *GIVEN).status,
+    ]
+
+    assert [1, 1, 2, 2, 2, 3, 3, 4] == statuses
+    assert before == relay("subscriptions", "list", "-o", "json").json
+
+
+def test_everything_that_is_wrong_with_a_new_one_is_told_at_once(relay: Relay) -> None:
+    """What is missing, what is wrong, and what this version does not do: refused, not ignored."""
+    later = ("--order", "lead", "--rate-per-s", "5", "--max-in-flight", "5")
+
+    done = relay("subscriptions", "create", "--account", "a", "--id", "_", "--url", "ftp://x", *later, *GIVEN)
+
+    assert done.status == 2
+    fields = {line.split(":")[1].strip() for line in done.err.splitlines()}
+    assert {"name", "events", "id", "url", "order", "rate_per_s", "max_in_flight"} == fields
+    assert done.err.count("this version does not do that: leave it out") == 3
+
+
+def test_a_list_in_a_pipe_is_cut_nowhere(relay: Relay) -> None:
+    """However long a URL: what reads a pipe has no edge."""
+    url = f"{URL}/{'x' * 600}"
+    relay(*create("one", url=url), *GIVEN)
+
+    piped = subprocess.run(
+        [sys.executable, "-m", "relay", "subscriptions", "list"],
+        env={**os.environ, "COLUMNS": "80"},
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+
+    header, row = piped.stdout.splitlines()
+    assert ["id", "account_id", "name", "url", "events", "state", "version"] == header.split()
+    assert ["one", "acct-1", "Hook", url, "lead.updated", "active", "1"] == row.split()
+
+
+def test_nothing_to_list_is_said_to_people_alone(relay: Relay) -> None:
+    """A table of nothing is no output; an array of nothing is one."""
+    assert ("", "no subscriptions: `relay subscriptions create` registers one\n") == relay("subscriptions", "list")[1:]
+    assert [] == relay("subscriptions", "list", "-o", "json").json
