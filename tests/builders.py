@@ -1,0 +1,130 @@
+"""
+The nouns of relay/model.py with only the field that matters: `a_delivery(attempt=3)`.
+
+Ids and times are fixed. What is not named is ordinary: an active subscription, a first attempt, an empty 200.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+import orjson
+
+from relay.model import (
+    EVENT_TYPES,
+    Answer,
+    Delivery,
+    DeliveryId,
+    Event,
+    Headers,
+    Sealed,
+    Secret,
+    Source,
+    Subscription,
+    SubscriptionId,
+)
+
+NOON_MS = 1_559_908_800_000  # 2019-06-07T12:00:00Z
+CREATED_AT = "2019-06-01T08:00:00.000Z"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """A record as a consumer hands it out (`relay.model.Record`)."""
+
+    value: bytes | None
+    topic: str = "leads.events"
+    partition: int = 0
+    offset: int = 42
+    timestamp: int = NOON_MS
+    key: bytes | None = b"lead_1"
+    headers: Headers = ()
+
+
+def a_value(**overrides: object) -> dict[str, Any]:
+    """
+    What an event says, as the platform publishes it.
+
+    >>> a_value(action="created", lead={"account_id": "acc_2"})["action"]
+    'created'
+    """
+    value = {
+        "lead": {"id": "lead_1", "account_id": "acc_1", "bot_id": "bot_1", "status": 0, "version": 2, "data": {}},
+        "meta": {"ip_address": ""},
+        "resource": "lead",
+        "action": "updated",
+        "resource_id": "lead_1",
+        "time_stamp": "2019-06-07T11:59:59.8186038Z",
+        "resource_version": 2,
+    }
+    return value | overrides
+
+
+ORDINARY: Mapping[str, Any] = a_value()
+
+
+def a_record(value: bytes | Mapping[str, Any] | None = ORDINARY, /, **overrides: Any) -> Fetched:  # noqa: ANN401
+    """A record of an events topic; a mapping is serialised, None is a tombstone."""
+    raw = orjson.dumps(value) if isinstance(value, Mapping) else value
+    return replace(Fetched(value=raw), **overrides)
+
+
+def an_event(value: Mapping[str, Any] | None = None, /, **overrides: Any) -> Event:  # noqa: ANN401
+    """The event that says `value` (an ordinary one, unless given); the body and its hash follow from it."""
+    value = a_value() if value is None else value
+    body = orjson.dumps(value)
+    event = Event(
+        body=body,
+        body_sha256=sha256(body).hexdigest(),
+        value=value,
+        type=f"{value['resource']}.{value['action']}",
+        account_id=value["lead"]["account_id"],
+        lead_id=value["resource_id"],
+        bot_id=value["lead"].get("bot_id"),
+        resource_version=value.get("resource_version"),
+        time="2019-06-07T11:59:59.818Z",
+        time_raw="2019-06-07T11:59:59.8186038Z",
+        source=Source("leads.events", 0, 42),
+    )
+    return replace(event, **overrides)
+
+
+def a_delivery(**overrides: Any) -> Delivery:  # noqa: ANN401
+    """The first attempt of an ordinary event to `a_subscription()`, matched at noon."""
+    delivery = Delivery(
+        id=DeliveryId("dlv_1"),
+        event=an_event(),
+        subscription_id=SubscriptionId("sub_1"),
+        account_id="acc_1",
+        incarnation=CREATED_AT,
+        matched_ms=NOON_MS,
+    )
+    return replace(delivery, **overrides)
+
+
+def a_subscription(**overrides: Any) -> Subscription:  # noqa: ANN401
+    """An active one of `acc_1` to every event; its one secret is sealed under a key that nobody has."""
+    subscription = Subscription(
+        id=SubscriptionId("sub_1"),
+        account_id="acc_1",
+        name="A webhook",
+        url="https://receiver.example/hook",
+        events=EVENT_TYPES,
+        secrets=(Secret(sealed=Sealed("key_1", b"sealed")),),
+        updated_by="somebody",
+        created_at=CREATED_AT,
+        updated_at=CREATED_AT,
+    )
+    return replace(subscription, **overrides)
+
+
+def an_answer(status: int = 200, *, headers: Mapping[str, str] | None = None, **overrides: Any) -> Answer:  # noqa: ANN401
+    """
+    A complete head, and an empty body.
+
+    >>> an_answer(503, headers={"Retry-After": "120"}).headers
+    (('retry-after', '120'),)
+    """
+    pairs = tuple((name.lower(), text) for name, text in (headers or {}).items())
+    return replace(Answer(status=status, headers=pairs), **overrides)
