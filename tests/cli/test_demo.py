@@ -1,0 +1,115 @@
+"""`relay demo` as a newcomer runs it: a process of its own, with nothing configured."""
+
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+DEMO = (sys.executable, "-m", "relay", "demo")
+ENDS_S = 60  # of 30 events: 6 s until the worker has joined, 3 s of backoff, the rest is a slow machine
+# What somebody who also runs relay may have set: each would end the demo, or send it elsewhere, if it counted.
+THEIRS = {
+    "RELAY_KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092",
+    "RELAY_TOPIC_PREFIX": "theirs",
+    "RELAY_RETRY_DELAYS": "24h",
+    "RELAY_SECRET_KEYS": "no key",
+    "RELAY_NO_SUCH_SETTING": "1",
+}
+
+
+@contextmanager
+def running(*arguments: str, out: int = subprocess.PIPE) -> Iterator[subprocess.Popen[bytes]]:
+    """The demo, ended and waited for whatever becomes of the test."""
+    environ = os.environ | THEIRS | {"TERM": "xterm", "COLUMNS": "160", "LINES": "40"}
+    with subprocess.Popen(
+        [*DEMO, *arguments], cwd=ROOT, env=environ, stdout=out, stderr=subprocess.PIPE, start_new_session=True
+    ) as process:
+        try:
+            yield process
+        finally:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)  # it has a worker of its own to end
+
+
+def read_until(source: int, enough: Callable[[str], object]) -> str:
+    """What is there to read until it is enough, or until its end."""
+    until_s = time.monotonic() + ENDS_S
+    raw = b""
+    while not enough(text := raw.decode(errors="replace")):
+        assert time.monotonic() < until_s, text
+        if select.select([source], [], [], 1.0)[0]:
+            try:
+                chunk = os.read(source, 65_536)
+            except OSError:  # so Linux tells the end of a terminal
+                chunk = b""
+            if not chunk:
+                break
+            raw += chunk
+    return raw.decode()
+
+
+def test_a_demo_of_30_events_ends_by_itself() -> None:
+    """In a pipe: every delivery settled, retries on the way, every request verified, status 0."""
+    with running("--events", "30") as demo:
+        out, err = (raw.decode() for raw in demo.communicate(timeout=ENDS_S))
+
+    assert (0, "") == (demo.returncode, err)
+    lines = out.splitlines()
+    # 10 leads: each event for the first customer, one of three for each of the other two
+    assert re.fullmatch(r"30 events made 50 deliveries in [0-9.]+ s: 50 delivered, 0 given up, 0 dropped", lines[-3])
+    # of the flaky one's 10, each twice
+    assert lines[-2].startswith("70 attempts, 20 of them to be made again; latency p50 ")
+    assert "70 of 70 requests verified by their receivers" == lines[-1]
+    assert re.match("[0-9]+ events: [0-9]+ of [0-9]+ deliveries settled, ", lines[1])
+    assert "\x1b" not in out
+
+
+def test_a_terminal_shows_a_table_that_is_drawn_anew() -> None:
+    """A row a customer, in place, and the summary below it."""
+    screen, terminal = pty.openpty()
+    with running("--events", "3", out=terminal) as demo:
+        os.close(terminal)
+        shown = read_until(screen, lambda _: False)
+        status = demo.wait(ENDS_S)
+    os.close(screen)
+
+    assert status == 0
+    assert "\x1b[" in shown
+    for title in ("subscription", "delivered", "retry", "waiting to retry", "CRM", "Newsletter (slow)"):
+        assert shown.count(title) > 1
+    assert re.search(r"Helpdesk \(flaky\) +│ +1 │ +2 │", shown)  # delivered once, after two retries
+    assert "5 delivered, 0 given up, 0 dropped" in shown
+
+
+@pytest.mark.parametrize(
+    "tell",
+    [
+        pytest.param(lambda demo: os.killpg(demo.pid, signal.SIGINT), id="Ctrl-C"),  # goes to the worker too
+        pytest.param(lambda demo: demo.terminate(), id="SIGTERM"),
+    ],
+)
+def test_an_endless_demo_ends_when_told_to(tell: Callable[[subprocess.Popen[bytes]], None]) -> None:
+    """With a summary of what there was; nothing is missing of what never had an end, so the status is 0."""
+    with running() as demo:
+        assert demo.stdout is not None
+        out = read_until(demo.stdout.fileno(), lambda text: re.search("[1-9][0-9]* of [0-9]+ deliveries settled", text))
+        tell(demo)
+        rest, err = (raw.decode() for raw in demo.communicate(timeout=ENDS_S))
+
+    assert (0, "") == (demo.returncode, err)
+    assert re.search("^[0-9]+ events made [0-9]+ deliveries in ", out + rest, re.MULTILINE)
+    verified, requests = re.findall("^([0-9]+) of ([0-9]+) requests verified", out + rest, re.MULTILINE)[0]
+    assert 0 < int(verified) == int(requests)
+    assert "wrong:" not in rest
+    with pytest.raises(ProcessLookupError):  # nobody of it is left behind
+        os.killpg(demo.pid, 0)
