@@ -55,7 +55,8 @@ async def _asked(config: Config) -> list[Finding]:
     except RelayError as error:
         return [*findings, Finding("subscriptions", "wrong", str(error))]
     wrong = list(_subscriptions(config, there))
-    summary = Finding("subscriptions", "wrong" if wrong else "ok", f"{len(there)}, of which {len(wrong)} in trouble")
+    troubled = len({one.what for one in wrong})  # one may be in trouble twice
+    summary = Finding("subscriptions", "wrong" if wrong else "ok", f"{len(there)}, of which {troubled} in trouble")
     return [*findings, summary, *wrong]
 
 
