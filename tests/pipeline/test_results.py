@@ -224,6 +224,19 @@ def test_response_headers_are_kept_up_to_16_kib() -> None:
     assert whole == cut
 
 
+@pytest.mark.parametrize(
+    ("value", "lines", "kept"),
+    [("", 10_000, 8192), ("é" * 600, 60, 13), (b"\xff".decode("utf-8", "surrogateescape") * 500, 60, 10)],
+    ids=["joints", "beyond ASCII", "no UTF-8"],
+)
+def test_what_counts_of_response_headers_is_what_is_written(value: str, lines: int, kept: int) -> None:
+    """The comma and space between repeats, two bytes for an umlaut, three for what stands in for a byte."""
+    shown = answered(an_answer(*[("a", value)] * lines))["response_headers"]
+
+    assert kept == len(shown["a"].split(", "))
+    assert header_bytes(shown) <= RESPONSE_HEADERS_BYTES
+
+
 NAMES = st.sampled_from(["a", "via", "set-cookie"])
 VALUES = st.sampled_from(["", "é" * 600, "x" * 1000, b"\xff".decode("utf-8", "surrogateescape") * 500, "🐦" * 300])
 
