@@ -12,31 +12,24 @@ from hypothesis import strategies as st
 
 from relay.model import EVENT_TYPES, EVERY_ACCOUNT, Event, Source, State, Subscription, SubscriptionId
 from relay.pipeline.match import Endpoint, Index, delivery_id, endpoint, first_delivery, unknown
+from tests import builders
 
 VECTORS = json.loads((Path(__file__).parents[2] / "schemas" / "vectors" / "delivery_ids.json").read_text("utf-8"))
 
 
 def an_event(
-    account_id: str = "a", event_type: str = "lead.updated", bot_id: str | None = None, source: Source | None = None
+    account_id: str = "a",
+    event_type: str = "lead.updated",
+    bot_id: str | None = None,
+    **more: Any,  # noqa: ANN401
 ) -> Event:
-    return Event(
-        body=b"{}",
-        body_sha256="",
-        value={"bot": bot_id},
-        type=event_type,
-        account_id=account_id,
-        lead_id="lead-1",
-        bot_id=bot_id,
-        resource_version=1,
-        time=None,
-        time_raw=None,
-        source=source or Source("leads.events", 0, 0),
-    )
+    wanted = {"account_id": account_id, "type": event_type, "bot_id": bot_id, "value": {"bot": bot_id}}
+    return builders.an_event(**wanted | more)
 
 
 def a_subscription(name: str, account_id: str = "a", **fields: Any) -> Subscription:  # noqa: ANN401  its own
-    plain: dict[str, Any] = {"events": ("lead.updated",), "url": f"https://example.com/hooks/{name}"}
-    return Subscription(id=SubscriptionId(name), account_id=account_id, name=name, **plain | fields)
+    plain: dict[str, Any] = {"id": SubscriptionId(name), "account_id": account_id, "events": ("lead.updated",)}
+    return builders.a_subscription(**plain | fields)
 
 
 def an_endpoint(name: str, account_id: str = "a", **fields: Any) -> Endpoint:  # noqa: ANN401  its subscription's

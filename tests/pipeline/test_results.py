@@ -4,7 +4,6 @@ from base64 import b64decode
 from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
-from types import SimpleNamespace
 from typing import Any
 
 import orjson
@@ -17,10 +16,8 @@ from relay.model import (
     Deferred,
     Delivered,
     Delivery,
-    DeliveryId,
     Dropped,
     EndedBy,
-    Event,
     Failure,
     GaveUp,
     Outgoing,
@@ -28,7 +25,6 @@ from relay.model import (
     Reply,
     Retry,
     Source,
-    Subscription,
     SubscriptionId,
     Trigger,
     Verdict,
@@ -47,47 +43,15 @@ from relay.pipeline.results import (
 )
 from relay.pipeline.sign import OpenedSecret, Signer, sign
 from relay.topics import Topics
+from tests.builders import NOON_MS, a_delivery, a_record, a_subscription, an_answer, an_event
 
 TOPICS = Topics("relay")
-NOON_MS = 1_700_000_000_000  # 2023-11-14T22:13:20Z
-CREATED = "2023-01-01T00:00:00.000Z"
-BODY = b'{"lead":{"account_id":"a"},"resource":"lead","action":"updated","resource_id":"lead-1"}'
 MAX_BYTES = 100_000
-
-
-def an_event(**fields: Any) -> Event:  # noqa: ANN401  an Event's own
-    plain: dict[str, Any] = {
-        "body": BODY,
-        "body_sha256": sha256(BODY).hexdigest(),
-        "value": orjson.loads(BODY),
-        "type": "lead.updated",
-        "account_id": "a",
-        "lead_id": "lead-1",
-        "bot_id": None,
-        "resource_version": None,
-        "time": None,
-        "time_raw": None,
-        "source": Source("leads.events", 3, 42),
-    }
-    return Event(**plain | fields)
-
-
-def a_delivery(**fields: Any) -> Delivery:  # noqa: ANN401  a Delivery's own
-    plain: dict[str, Any] = {
-        "id": DeliveryId("dlv_1"),
-        "event": an_event(),
-        "subscription_id": SubscriptionId("s"),
-        "account_id": "a",
-        "incarnation": CREATED,
-        "matched_ms": NOON_MS,
-    }
-    return Delivery(**plain | fields)
+THIRD = Source("leads.events", 3, 42)
 
 
 def an_endpoint(own: dict[str, str] | None = None, **fields: Any) -> Endpoint:  # noqa: ANN401  a Subscription's own
-    plain: dict[str, Any] = {"account_id": "a", "created_at": CREATED, "version": 4}
-    plain |= {"url": "https://example.com:8443/hooks/t0ken?key=1", "events": ("lead.updated",)}
-    subscription = Subscription(id=SubscriptionId("s"), name="s", **plain | fields)
+    subscription = a_subscription(**{"url": "https://example.com:8443/hooks/t0ken?key=1"} | fields)
     secrets = [OpenedSecret(value=b"new"), OpenedSecret(value=b"old")]
     return endpoint(subscription, signer=Signer(secrets, subscription.signatures), headers=own or {})
 
@@ -115,25 +79,24 @@ def answered(answer: Reply, *, own: dict[str, str] | None = None, **subscription
     return result(a_delivery(), Delivered(), an_attempt(to, answer), to, worker="w")
 
 
-def an_answer(*headers: tuple[str, str], body: bytes = b"", truncated: bool = False) -> Answer:
-    return Answer(status=200, headers=headers, body=body, truncated=truncated)
+def headed(*headers: tuple[str, str]) -> Answer:
+    """An answer with these headers, which may repeat."""
+    return replace(an_answer(), headers=headers)
 
 
 def produced(verdict: Verdict, delivery: Delivery | None = None) -> list[Outgoing]:
-    return outgoing(delivery or a_delivery(), verdict, NONE_MADE, an_endpoint(), topics=TOPICS, worker="w")
+    return outgoing(
+        delivery or a_delivery(event=an_event(source=THIRD)),
+        verdict,
+        NONE_MADE,
+        an_endpoint(),
+        topics=TOPICS,
+        worker="w",
+    )
 
 
 def read_back(record: Outgoing) -> Delivery:
-    fetched: Any = SimpleNamespace(
-        topic=record.topic,
-        partition=0,
-        offset=0,
-        timestamp=0,
-        key=record.key,
-        value=record.value,
-        headers=record.headers,
-    )
-    return read_delivery(fetched, max_bytes=MAX_BYTES)
+    return read_delivery(a_record(record.value, key=record.key, headers=record.headers), max_bytes=MAX_BYTES)
 
 
 # what is never written down
@@ -174,31 +137,31 @@ def test_signatures_are_cut_to_eight_characters() -> None:
 
 def test_the_values_of_set_cookie_are_removed_and_their_number_is_not() -> None:
     """A session of the receiver's is nobody else's; everything else of a reply is told, repeats joined."""
-    shown = answered(an_answer(("set-cookie", "a=1"), ("via", "x"), ("set-cookie", "b=2"), ("via", "y")))
+    shown = answered(headed(("set-cookie", "a=1"), ("via", "x"), ("set-cookie", "b=2"), ("via", "y")))
 
     assert {"set-cookie": "***, ***", "via": "x, y"} == shown["response_headers"]
 
 
 def test_a_reply_is_not_kept_where_the_subscription_does_not_want_it() -> None:
     """Its status and headers are; its body is not."""
-    shown = answered(an_answer(("a", "1"), body=b"private"), record_response=False)
+    shown = answered(an_answer(headers={"a": "1"}, body=b"private"), record_response=False)
 
     assert (200, {"a": "1"}, None) == (shown["status"], shown["response_headers"], shown["response_body"])
 
 
 def test_what_another_account_made_under_the_same_id_is_not_shown_to_the_old_one() -> None:
     """The delivery is dropped, and its result, which is the old account's to read, says nothing of the new URL."""
-    anew = an_endpoint(account_id="b", created_at="2023-02-02T00:00:00.000Z")
+    anew = an_endpoint(account_id="acc_2", created_at="2023-02-02T00:00:00.000Z")
 
     shown = result(a_delivery(), Dropped(Reason.SUBSCRIPTION_DELETED), NONE_MADE, anew, worker="w")
 
     assert [None] * 3 == [shown["url"], shown["url_sha256"], shown["subscription_version"]]
-    assert "a" == shown["subscription_account_id"]
+    assert "acc_1" == shown["subscription_account_id"]
 
 
 def test_of_a_subscription_that_never_could_be_read_nothing_is_made_up() -> None:
     """No empty URL, no first version."""
-    to = unknown(SubscriptionId("s"))
+    to = unknown(SubscriptionId("sub_1"))
 
     shown = result(a_delivery(), Deferred(5, Reason.UNREADABLE_SECRET), NONE_MADE, to, worker="w")
 
@@ -216,8 +179,8 @@ def test_response_headers_are_kept_up_to_16_kib() -> None:
     """What fits exactly is whole; the one that does not ends it."""
     fits = ("a", "x" * (RESPONSE_HEADERS_BYTES - 4)), ("b", "yz")
 
-    whole = answered(an_answer(*fits))["response_headers"]
-    cut = answered(an_answer(*fits, ("c", ""), ("d", "")))["response_headers"]
+    whole = answered(headed(*fits))["response_headers"]
+    cut = answered(headed(*fits, ("c", ""), ("d", "")))["response_headers"]
 
     assert dict(fits) == whole
     assert RESPONSE_HEADERS_BYTES == header_bytes(whole)
@@ -231,7 +194,7 @@ def test_response_headers_are_kept_up_to_16_kib() -> None:
 )
 def test_what_counts_of_response_headers_is_what_is_written(value: str, lines: int, kept: int) -> None:
     """The comma and space between repeats, two bytes for an umlaut, three for what stands in for a byte."""
-    shown = answered(an_answer(*[("a", value)] * lines))["response_headers"]
+    shown = answered(headed(*[("a", value)] * lines))["response_headers"]
 
     assert kept == len(shown["a"].split(", "))
     assert header_bytes(shown) <= RESPONSE_HEADERS_BYTES
@@ -244,7 +207,7 @@ VALUES = st.sampled_from(["", "é" * 600, "x" * 1000, b"\xff".decode("utf-8", "s
 @given(st.lists(st.tuples(NAMES, VALUES), max_size=60))
 def test_response_headers_never_take_more_than_16_kib_and_are_always_json(headers: list[tuple[str, str]]) -> None:
     """Repeats, characters beyond ASCII and bytes that are no UTF-8 count as what is written."""
-    shown = answered(an_answer(*headers))["response_headers"]
+    shown = answered(headed(*headers))["response_headers"]
 
     assert header_bytes(shown) <= RESPONSE_HEADERS_BYTES
     assert shown == orjson.loads(orjson.dumps(shown))
@@ -290,8 +253,8 @@ def test_a_body_that_came_whole_can_be_had_back_from_its_result(body: bytes) -> 
     ("verdict", "next_at"),
     [
         (Delivered(), None),
-        (Retry(30, Reason.STATUS), "2023-11-14T22:13:50.500Z"),
-        (Deferred(5, Reason.SUBSCRIPTION_PAUSED), "2023-11-14T22:13:25.500Z"),
+        (Retry(30, Reason.STATUS), "2019-06-07T12:00:30.500Z"),
+        (Deferred(5, Reason.SUBSCRIPTION_PAUSED), "2019-06-07T12:00:05.500Z"),
         (GaveUp(EndedBy.GONE, Reason.STATUS), None),
         (Dropped(Reason.SUBSCRIPTION_DISABLED), None),
     ],
@@ -303,7 +266,7 @@ def test_the_next_attempt_is_its_delay_after_this_one_ended(verdict: Verdict, ne
     shown = result(a_delivery(), verdict, an_attempt(to, an_answer()), to, worker="w")
 
     assert next_at == shown["next_attempt_at"]
-    assert ("2023-11-14T22:13:20.000Z", 500, 3) == (shown["started_at"], shown["elapsed_ms"], shown["queued_ms"])
+    assert ("2019-06-07T12:00:00.000Z", 500, 3) == (shown["started_at"], shown["elapsed_ms"], shown["queued_ms"])
 
 
 @given(st.integers(0, 4_000_000_000_000))
@@ -330,7 +293,7 @@ def test_a_verdict_is_a_result_and_what_follows_from_it(verdict: Verdict, topics
     records = produced(verdict)
 
     assert topics == [record.topic for record in records]
-    assert (b"lead-1", 3) == (records[0].key, records[0].partition)
+    assert (b"lead_1", 3) == (records[0].key, records[0].partition)
     assert verdict.name == orjson.loads(records[0].value or b"")["verdict"]
 
 
@@ -354,7 +317,7 @@ def test_a_delivery_for_later_reads_back_with_one_attempt_or_one_deferral_more(
     record = produced(verdict, delivery)[1]
 
     assert replace(delivery, attempt=attempt, deferrals=deferrals) == read_back(record)
-    assert (b"s/lead-1", None) == (record.key, record.partition)
+    assert (b"sub_1/lead_1", None) == (record.key, record.partition)
     assert record.value is delivery.event.body
 
 
@@ -378,13 +341,13 @@ def test_a_failures_detail_is_for_our_log_alone() -> None:
 
 def test_the_dead_letter_of_a_delivery_can_be_sent_again() -> None:
     """Its body, its headers, and why it was given up; on the partition of its event's number."""
-    delivery = a_delivery(attempt=10)
+    delivery = a_delivery(attempt=10, event=an_event(source=THIRD))
 
     record = produced(GaveUp(EndedBy.EXHAUSTED, Reason.STATUS), delivery)[1]
 
     assert delivery == read_back(record)
     assert b"exhausted" == dict(record.headers)["relay-reason"]
-    assert (b"lead-1", 3) == (record.key, record.partition)
+    assert (b"lead_1", 3) == (record.key, record.partition)
 
 
 def test_the_dead_letter_of_a_test_send_has_no_partition_of_its_own() -> None:
@@ -397,10 +360,6 @@ def test_the_dead_letter_of_a_test_send_has_no_partition_of_its_own() -> None:
     assert "relay-source" not in dict(records[1].headers)
 
 
-def a_record(value: bytes | None, key: bytes | None = b"k") -> Any:  # noqa: ANN401  a Record
-    return SimpleNamespace(topic="leads.events", partition=3, offset=42, timestamp=0, key=key, value=value, headers=())
-
-
 @pytest.mark.parametrize(
     ("value", "key"),
     [(b"{", b"k"), (b"", None), (None, b"k"), (b"x" * (MAX_BYTES - 1), b"k"), (b"x" * MAX_BYTES, None)],
@@ -409,7 +368,7 @@ def test_a_record_that_cannot_be_read_is_buried_whole_where_the_broker_takes_it(
     value: bytes | None, key: bytes | None
 ) -> None:
     """Its own bytes and key, the reason, and where it stood."""
-    record = dead_letter(a_record(value, key), "not JSON", topics=TOPICS, max_bytes=MAX_BYTES)
+    record = dead_letter(a_record(value, key=key, partition=3), "not JSON", topics=TOPICS, max_bytes=MAX_BYTES)
 
     assert (
         Outgoing(
@@ -438,7 +397,7 @@ def test_a_record_too_large_for_the_broker_is_buried_in_short_form(
     """The first 64 KiB; its size and hash tell which it was, and it blocks nothing."""
     value = bytes(n % 251 for n in range(size))
 
-    record = dead_letter(a_record(value, key), "over 1 MiB", topics=TOPICS, max_bytes=MAX_BYTES)
+    record = dead_letter(a_record(value, key=key), "over 1 MiB", topics=TOPICS, max_bytes=MAX_BYTES)
 
     headers = dict(record.headers)
     assert (value[:SHORT_FORM_BYTES], kept_key) == (record.value, record.key)

@@ -1,7 +1,6 @@
 """Signatures against the standard library, the reference library and the published vectors; and what else is sent."""
 
 import binascii
-import hashlib
 import hmac
 import json
 from base64 import b64decode, b64encode
@@ -16,33 +15,16 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook
 
 from relay import __version__
-from relay.model import Delivery, DeliveryId, Event, Request, Signature, Source, SubscriptionId, Trigger
+from relay.model import Delivery, Request, Signature, Trigger
 from relay.pipeline.sign import Mac, OpenedSecret, Signer, sign, standard_webhooks_key
 from relay.receiver import verify
+from tests.builders import a_delivery, an_event
 
 VECTORS = json.loads((Path(__file__).parents[2] / "schemas" / "vectors" / "signatures.json").read_text("utf-8"))
 BOTH = (Signature.ARTIBOT_SHA1, Signature.STANDARD_WEBHOOKS)
 NOON_MS = 1_700_000_000_000
-BODY = b'{"resource_id":"lead-1"}'
+BODY = an_event().body
 NEW, OLD = b"the new secret", b"the old secret"
-
-
-def a_delivery(**fields: Any) -> Delivery:  # noqa: ANN401  a Delivery's own
-    event = Event(
-        body=BODY,
-        body_sha256=hashlib.sha256(BODY).hexdigest(),
-        value={},
-        type="lead.updated",
-        account_id="a",
-        lead_id="lead-1",
-        bot_id=None,
-        resource_version=1,
-        time=None,
-        time_raw=None,
-        source=Source("leads.events", 0, 0),
-    )
-    plain: dict[str, Any] = {"id": DeliveryId("dlv_1"), "subscription_id": SubscriptionId("s"), "matched_ms": 0}
-    return Delivery(event=event, account_id="a", incarnation="", **plain | fields)
 
 
 def signed(
