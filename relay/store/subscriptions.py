@@ -4,12 +4,16 @@ All subscriptions, read to the end of their topic, and edits of them (DESIGN.md 
 Every writer does the same: it initialises one transactional id, which fences whoever held it, then reads to the end,
 decides, and writes in one transaction. A writer that was overtaken in between is fenced when it commits, and starts
 over from the read. So two edits at once are one after the other, and none is lost.
+
+Whether an overtaken try was committed after all is not in the error: the connection may have broken between the commit
+and its answer. The next try has fenced it, so by then the log tells; an edit is made once.
 """
 
 import asyncio
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -20,6 +24,7 @@ from aiokafka.errors import (
     InvalidTxnState,
     KafkaError,
     ProducerFenced,
+    UnknownError,
 )
 
 from relay.broker import Broker, kafka_settings
@@ -31,10 +36,13 @@ from relay.store.edits import Changes, Edit, Stored, Unreadable
 from relay.store.follow import PARTITION, Follower
 from relay.topics import Topics
 
-TRANSACTION_MS = 10_000  # a writer that was killed hides everybody's changes from readers for so long
+TRANSACTION_MS = 10_000  # a killed writer hides changes behind it for so long, and 10 s more until the broker looks
 ATTEMPTS = 30  # of an edit that is overtaken again and again: ten writers at once need no more
 PAUSE_S = 0.3  # at most, between them, drawn at random so that two do not meet again
-OVERTAKEN = (ProducerFenced, InvalidProducerEpoch, InvalidTxnState, InvalidProducerIdMapping, ConcurrentTransactions)
+OVERTAKEN = (
+    *(ProducerFenced, InvalidProducerEpoch, InvalidTxnState, InvalidProducerIdMapping, ConcurrentTransactions),
+    UnknownError,  # Kafka 4.1's word for a commit that meets a rival's fence half-way
+)
 
 
 def fold(records: Iterable[Record], onto: dict[SubscriptionId, Stored]) -> dict[SubscriptionId, Stored]:
@@ -50,6 +58,18 @@ def fold(records: Iterable[Record], onto: dict[SubscriptionId, Stored]) -> dict[
             before = onto.get(subscription_id)
             onto[subscription_id] = Unreadable(str(why), before.last if isinstance(before, Unreadable) else before)
     return onto
+
+
+@dataclass(slots=True)
+class _LastTry:
+    """What may have been written already."""
+
+    since: int = 0  # its records stand at this offset or later
+    changes: Changes = field(default_factory=dict)
+
+    def was_made(self, records: Iterable[Record]) -> bool:
+        later = {(record.key, record.value) for record in records if record.offset >= self.since}
+        return bool(self.changes) and all((key.encode(), _value(one)) in later for key, one in self.changes.items())
 
 
 class Subscriptions:
@@ -71,7 +91,7 @@ class Subscriptions:
         """
         transactions = await self._look()
         try:
-            return await self._read(transactions)
+            return fold(await self._records(transactions), {})
         except KafkaError as error:
             raise Unreachable(f"the broker stopped answering: {error!r}") from error
 
@@ -85,15 +105,16 @@ class Subscriptions:
             TopicProblem: There is no such topic.
         """
         transactions = await self._look()
+        last = _LastTry()
         for _ in range(ATTEMPTS):
             try:
-                return await (self._in_transaction(edit) if transactions else self._plainly(edit))
-            except OVERTAKEN:
-                await asyncio.sleep(random.uniform(0, PAUSE_S))  # noqa: S311  spreads rivals, hides nothing
+                return await (self._in_transaction(edit, last) if transactions else self._plainly(edit))
             except KafkaError as error:
-                raise Unreachable(
-                    f"the broker stopped answering, and the edit may have been made: {error!r}"
-                ) from error
+                if not isinstance(error, OVERTAKEN) and not isinstance(error.__cause__, OVERTAKEN):  # aiokafka wraps
+                    raise Unreachable(
+                        f"the broker stopped answering, and the edit may have been made: {error!r}"
+                    ) from error
+            await asyncio.sleep(random.uniform(0, PAUSE_S))  # noqa: S311  spreads rivals, hides nothing
         raise Conflict(f"{ATTEMPTS} times somebody else was faster: try again")
 
     async def _look(self) -> bool:
@@ -107,11 +128,11 @@ class Subscriptions:
                     raise TopicProblem(f"there is no topic {self._topic}: `relay topics apply` makes it")
         return self._transactions
 
-    async def _read(self, transactions: bool) -> dict[SubscriptionId, Stored]:  # noqa: FBT001  passed on
+    async def _records(self, transactions: bool) -> Sequence[Record]:  # noqa: FBT001  passed on
         async with Follower(self._settings, self._topic, committed_only=transactions) as follower:
-            return fold(await follower.everything(), {})
+            return await follower.everything()
 
-    async def _in_transaction(self, edit: Edit) -> Changes:
+    async def _in_transaction(self, edit: Edit, last: _LastTry) -> Changes:
         producer = AIOKafkaProducer(
             **self._settings,
             transactional_id=self._topic,
@@ -121,15 +142,19 @@ class Subscriptions:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(producer.stop)
             await producer.start()
-            changes = edit(await self._read(transactions=True))
+            records = await self._records(transactions=True)
+            if last.was_made(records):
+                return last.changes
+            changes = edit(fold(records, {}))
             if changes:
+                last.since, last.changes = (records[-1].offset + 1 if records else 0), changes
                 async with producer.transaction():
                     await self._send(producer, changes)
             return changes
 
     async def _plainly(self, edit: Edit) -> Changes:
         """On the embedded broker there is one writer, and nobody to fence."""
-        changes = edit(await self._read(transactions=False))
+        changes = edit(fold(await self._records(transactions=False), {}))
         async with AIOKafkaProducer(**self._settings) as producer:
             await self._send(producer, changes)
         return changes
