@@ -14,11 +14,25 @@ from typing import Any
 import orjson
 
 from relay.errors import Malformed
-from relay.model import ACTIONS, RESOURCE, Delivery, DeliveryId, Event, Headers, Record, Source, SubscriptionId, Trigger
+from relay.model import (
+    ACTIONS,
+    EVENT_TYPES,
+    RESOURCE,
+    Delivery,
+    DeliveryId,
+    Event,
+    Headers,
+    Record,
+    Source,
+    SubscriptionId,
+    Trigger,
+)
 
 MAX_DEPTH = 64  # DESIGN.md section 5; a receiver's parser must not be broken by what we pass on
 MAX_ID_BYTES = 256
-CONFLUENT_FRAME = 5  # 0x00 and a 4-byte schema id; JSON never begins with 0x00
+FRAME = b"\x00"  # begins a Confluent frame; never JSON
+FRAME_BYTES = 5  # that and a 4-byte schema id
+MAX_DIGITS = 19  # of a count, an offset or a time in a header: all of Kafka's 63 bits
 _SIXTY_FOUR_BITS = range(-(2**63), 2**64)  # what orjson reads and writes as an integer
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _NINETEEN_DIGITS = b"0" * 19  # 2**63 has 19; fewer always fit
@@ -54,7 +68,7 @@ def read_event(record: Record, *, max_bytes: int) -> Event | Skipped:
     body = orjson.dumps(value)
     if len(body) > max_bytes:
         raise Malformed(f"serialised it is over {max_bytes} bytes")
-    return _event(value, body, source, _text(dict(record.headers).get("traceparent")))
+    return _event(value, body, source, _traceparent(dict(record.headers).get("traceparent")))
 
 
 def read_delivery(record: Record, *, max_bytes: int) -> Delivery:
@@ -67,6 +81,8 @@ def read_delivery(record: Record, *, max_bytes: int) -> Delivery:
     headers = dict(record.headers)
     if record.value is None:
         raise Malformed("a delivery without a body")
+    if record.value.startswith(FRAME):
+        raise Malformed("a delivery's body is sent as it is, so it has no frame")
     try:
         event = _event(
             _object(record.value, max_bytes),
@@ -74,15 +90,17 @@ def read_delivery(record: Record, *, max_bytes: int) -> Delivery:
             _source(_text(headers.get("relay-source"))),
             _text(headers.get("traceparent")),
         )
+        if event.type not in EVENT_TYPES:
+            raise Malformed("a delivery of no event that relay sends")
         return Delivery(
             id=DeliveryId(_required(headers, "relay-delivery-id")),
             event=event,
             subscription_id=SubscriptionId(_required(headers, "relay-subscription-id")),
             account_id=_required(headers, "relay-account-id"),
             incarnation=_required(headers, "relay-incarnation"),
-            matched_ms=int(_required(headers, "relay-matched-ms")),
-            attempt=int(_required(headers, "relay-attempt")),
-            deferrals=int(_required(headers, "relay-deferrals")),
+            matched_ms=_whole_number(_required(headers, "relay-matched-ms")),
+            attempt=_whole_number(_required(headers, "relay-attempt"), least=1),
+            deferrals=_whole_number(_required(headers, "relay-deferrals")),
             trigger=Trigger(_required(headers, "relay-trigger")),
             run_id=_text(headers.get("relay-run-id")),
         )
@@ -93,8 +111,8 @@ def read_delivery(record: Record, *, max_bytes: int) -> Delivery:
 def _object(raw: bytes, max_bytes: int) -> Mapping[str, Any]:
     if len(raw) > max_bytes:
         raise Malformed(f"over {max_bytes} bytes")
-    if raw[:1] == b"\x00":
-        raw = raw[CONFLUENT_FRAME:]
+    if raw.startswith(FRAME):
+        raw = raw[FRAME_BYTES:]
     try:
         value = orjson.loads(raw)
     except orjson.JSONDecodeError as error:
@@ -116,7 +134,10 @@ def _whole(raw: bytes) -> None:
         if len(digits) > len("-18446744073709551615") or int(digits) not in _SIXTY_FOUR_BITS:
             raise Malformed("an integer beyond 64 bits")
 
-    json.loads(raw, parse_int=integer)
+    try:
+        json.loads(raw, parse_int=integer)
+    except RecursionError:  # what stands deep may be gone from the value: under a key that comes again
+        raise Malformed(f"nested deeper than {MAX_DEPTH}") from None
 
 
 def _deeper_than(value: object, limit: int) -> bool:
@@ -181,17 +202,33 @@ def _source(text: str | None) -> Source | None:
     if text is None:
         return None
     topic, partition, offset = text.rsplit("/", 2)
-    return Source(topic, int(partition), int(offset))
+    return Source(topic, _whole_number(partition), _whole_number(offset))
 
 
 def _text(raw: bytes | None) -> str | None:
     return None if raw is None else raw.decode()
 
 
-def _required(headers: Mapping[str, bytes], name: str) -> str:
-    if name not in headers:
+def _traceparent(raw: bytes | None) -> str | None:
+    """Another's header: one that cannot be read is no reason to lose an event, so it is as good as none."""
+    try:
+        return _text(raw)
+    except UnicodeDecodeError:
+        return None
+
+
+def _required(headers: Mapping[str, bytes | None], name: str) -> str:
+    text = _text(headers.get(name))  # a header of Kafka's may be null
+    if text is None:
         raise ValueError(f"header {name} is missing")
-    return headers[name].decode()
+    return text
+
+
+def _whole_number(text: str, *, least: int = 0) -> int:
+    """As relay writes it: digits and nothing else, where int() takes signs, spaces and underscores too."""
+    if not (text.isascii() and text.isdigit() and len(text) <= MAX_DIGITS and int(text) >= least):
+        raise ValueError(f"{text[:MAX_DIGITS]!r} is not a whole number from {least}")
+    return int(text)
 
 
 def delivery_headers(delivery: Delivery) -> Headers:
