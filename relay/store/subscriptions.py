@@ -140,6 +140,7 @@ class Subscriptions:
             max_request_size=self._config.max_message_bytes,
         )
         async with AsyncExitStack() as stack:
+            stack.callback(_forget, producer)
             stack.push_async_callback(producer.stop)
             await producer.start()
             records = await self._records(transactions=True)
@@ -165,6 +166,14 @@ class Subscriptions:
             for key, one in changes.items()
         ]
         await asyncio.gather(*sent)
+
+
+def _forget(producer: Any) -> None:  # noqa: ANN401  an untyped library's
+    """A fenced producer's own futures are asked for their errors: asyncio would print each with its traceback."""
+    batches = [one for queue in producer._message_accumulator._batches.values() for one in queue]  # noqa: SLF001
+    for future in (producer._txn_manager._transaction_waiter, *(one._drain_waiter for one in batches)):  # noqa: SLF001
+        if future is not None and future.done() and not future.cancelled():
+            future.exception()
 
 
 def _value(one: Subscription | None) -> bytes | None:
