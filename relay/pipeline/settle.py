@@ -4,7 +4,7 @@ What a reply, or no attempt at all, means for a delivery. Values in, a verdict o
 DESIGN.md section 7 has the table of replies; `settle` is that table. `admit` decides before any attempt.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 
@@ -110,6 +110,8 @@ def retry_after_s(value: str, *, now_ms: int) -> float:
         return float(value)
     try:
         moment: datetime = parsedate_to_datetime(value)
+        if moment.tzinfo is None:  # asctime's form names no zone; HTTP's is always UTC, never this machine's
+            moment = moment.replace(tzinfo=UTC)
         return max(0.0, moment.timestamp() - now_ms / 1000)
     except (ValueError, TypeError, OverflowError, IndexError):
         return 0.0
