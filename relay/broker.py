@@ -110,7 +110,7 @@ class Broker:
 
     async def create(self, topics: Sequence[Wanted]) -> None:
         """
-        They exist; one that somebody else made meanwhile stays as it is.
+        They exist, and are listed; one that somebody else made meanwhile stays as it is.
 
         Raises:
             RelayError: The broker refused one; those before it may have been made.
@@ -127,6 +127,11 @@ class Broker:
         ]
         if refused:
             raise RelayError("the broker refused to make topics\n" + "\n".join(refused))
+        async with self._answering(TOUCH_S):  # the controller has answered before the brokers have heard of them
+            while True:
+                if {one.name for one in topics} <= (await self.topics()).keys():
+                    return
+                await asyncio.sleep(0.05)
 
     async def touch(self, names: Iterable[str]) -> None:
         """They exist, on a broker that makes topics when they are asked for: the embedded one."""

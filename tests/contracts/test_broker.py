@@ -334,7 +334,6 @@ async def test_a_topic_that_somebody_else_made_meanwhile_stays_as_it_is(kafka: s
 
     async with Broker(config) as broker:
         await broker.create([a_topic(theirs, retention_ms="2000"), a_topic(ours, retention_ms="2000")])
-        await broker.touch([ours])
         cluster = await broker.cluster([theirs, ours])
 
     assert (2, 4) == (cluster.partitions[theirs], cluster.partitions[ours])
