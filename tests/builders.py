@@ -4,7 +4,10 @@ The nouns of relay/model.py with only the field that matters: `a_delivery(attemp
 Ids and times are fixed. What is not named is ordinary: an active subscription, a first attempt, an empty 200.
 """
 
-from collections.abc import Mapping
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from typing import Any
@@ -128,3 +131,18 @@ def an_answer(status: int = 200, *, headers: Mapping[str, str] | None = None, **
     """
     pairs = tuple((name.lower(), text) for name, text in (headers or {}).items())
     return replace(Answer(status=status, headers=pairs), **overrides)
+
+
+@contextmanager
+def a_machine_in(zone: str) -> Iterator[None]:
+    """The clock on this machine's wall is that of `zone` while this lasts: `Asia/Tokyo` is nine hours ahead of UTC."""
+    before = os.environ.get("TZ")
+    try:
+        os.environ["TZ"] = zone
+        time.tzset()
+        yield
+    finally:
+        os.environ.pop("TZ")
+        if before is not None:
+            os.environ["TZ"] = before
+        time.tzset()
