@@ -64,8 +64,8 @@ def read_form(said: Mapping[str, object], *, config: Config) -> dict[str, Any]:
             if written != NOT_BUILT[field]:
                 problems.append(Problem(field, "this version does not do that: leave it out", shown(str(written))))
         elif field not in readers:
-            near = difflib.get_close_matches(field, readers, 1)
-            problems.append(Problem(field, "is no field of a subscription" + (f": {near[0]}?" if near else "")))
+            near = difflib.get_close_matches(str(field), readers, 1)  # YAML has numbers for keys
+            problems.append(Problem(str(field), "is no field of a subscription" + (f": {near[0]}?" if near else "")))
         else:
             try:
                 values[field] = readers[field](written)
@@ -85,7 +85,7 @@ def read_secret(raw: bytes) -> bytes:
     Raises:
         Invalid: It could not sign; the secret itself is in no message.
     """
-    secret = raw.removesuffix(b"\n").removesuffix(b"\r")
+    secret = raw.removesuffix(b"\r\n") if raw.endswith(b"\r\n") else raw.removesuffix(b"\n")
     try:
         secret.decode()
     except UnicodeDecodeError:
@@ -148,11 +148,10 @@ def _text(written: object) -> str:
 
 def _listed(written: object) -> list[str]:
     """A list of texts, or one text with commas."""
-    if isinstance(written, str):
-        return [part.strip() for part in written.split(",") if part.strip()]
-    if not isinstance(written, list | tuple) or len(written) > MAX_BOTS:
+    parts = [part.strip() for part in written.split(",") if part.strip()] if isinstance(written, str) else written
+    if not isinstance(parts, list | tuple) or len(parts) > MAX_BOTS:
         raise ValueError(f"must be a list of at most {MAX_BOTS}")
-    return [_text(part) for part in written]
+    return [_text(part) for part in parts]
 
 
 def _bytes_within(written: object, what: str) -> str:
@@ -249,7 +248,7 @@ def _timeout(written: object, most: float) -> float | None:
         return None
     try:
         seconds = float(written) if isinstance(written, str | int | float) and not isinstance(written, bool) else 0.0
-    except ValueError:
+    except (ValueError, OverflowError):  # the latter: a whole number that no float holds
         seconds = 0.0
     if not LEAST_TIMEOUT_S <= seconds <= most:  # not a number compares false
         raise ValueError(f"must be from {LEAST_TIMEOUT_S} to {most:g} seconds (RELAY_TIMEOUT_S)")
