@@ -12,20 +12,31 @@ from typing import Any, TypeVar
 
 import orjson
 
-from relay.errors import Invalid, Malformed
+from relay.errors import Invalid, Malformed, Problem
 from relay.model import EVENT_TYPES, Sealed, Secret, Signature, State, Subscription, SubscriptionId
 from relay.pipeline.filters import compile_filter
 from relay.pipeline.results import rfc3339
 
 T = TypeVar("T")
 
-MAX_RECORD_BYTES = 256 * 1024  # a filter has 8 KiB, 50 headers of 4 KiB a little over 200
+# What the topic takes with RELAY_MAX_EVENT_BYTES as it is. The most that a form holds is some 280 KiB of headers, once
+# they are sealed, and 250 of bots, twice that when they are all quotes; the rest is for secrets while they are rotated.
+MAX_RECORD_BYTES = 1024 * 1024
 NOT_BUILT = {"rate_per_s": None, "max_in_flight": None, "order": "none"}  # the only values that this version honours
 
 
 def encode(subscription: Subscription) -> bytes:
-    """The record's value."""
-    return orjson.dumps(stored(subscription))
+    """
+    The record's value, which `decode` can read.
+
+    Raises:
+        Invalid: It would be larger than a record may be.
+    """
+    value = orjson.dumps(stored(subscription))
+    if len(value) > MAX_RECORD_BYTES:
+        rule = f"takes at most {MAX_RECORD_BYTES} bytes: fewer bots, headers or secrets that have not expired"
+        raise Invalid(Problem("subscription", rule, f"{len(value)} bytes"))
+    return value
 
 
 def stored(subscription: Subscription) -> dict[str, Any]:
@@ -63,6 +74,11 @@ def shown(subscription: Subscription) -> dict[str, Any]:
     open_ = stored(subscription)
     secrets = [{"active_at": one["active_at"], "expires_at": one["expires_at"]} for one in open_["secrets"]]
     return open_ | {"secrets": secrets, "headers": dict.fromkeys(open_["headers"], "***")}
+
+
+def alike(one: object, other: object) -> bool:
+    """Whether they are the same JSON, in any order of names; `==` takes true for 1, which a filter does not."""
+    return orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)
 
 
 def decode(key: bytes | None, value: bytes) -> Subscription:
