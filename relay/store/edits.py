@@ -14,6 +14,7 @@ from typing import Any
 from relay.errors import Conflict, NotAllowed, NotFound
 from relay.model import EVERY_ACCOUNT, Secret, State, Subscription, SubscriptionId
 from relay.pipeline.results import rfc3339
+from relay.store.codec import alike, stored
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ def create(new: Subscription, *, quota: int) -> Edit:
     def edit(existing: Existing) -> Changes:
         if new.id in existing:
             raise Conflict(f"there is a subscription {new.id} already: choose another --id, or `update` that one")
-        theirs = sum(_account(one) == new.account_id for one in existing.values())
+        theirs = sum(account_of(one) == new.account_id for one in existing.values())
         if new.account_id != EVERY_ACCOUNT and theirs >= quota:
             rule = f"RELAY_MAX_SUBSCRIPTIONS_PER_ACCOUNT is {quota}"
             raise NotAllowed(f"account {new.account_id} has {theirs} subscriptions, and {rule}")
@@ -75,7 +76,7 @@ def change(
         if version is not None and old.version != version:
             raise Conflict(f"{subscription_id} is at version {old.version} by now, not {version}: look at it again")
         new = alter(old)
-        return {} if new == old else {old.id: touched(new, by=by, now_ms=now_ms)}
+        return {} if alike(stored(new), stored(old)) else {old.id: touched(new, by=by, now_ms=now_ms)}
 
     return edit
 
@@ -113,7 +114,8 @@ def readable(existing: Existing) -> list[Subscription]:
     return [one for _, one in sorted(existing.items()) if isinstance(one, Subscription)]
 
 
-def _account(one: Stored) -> str | None:
+def account_of(one: Stored) -> str | None:
+    """Whose it is, also while it cannot be read; None: it never could."""
     if isinstance(one, Subscription):
         return one.account_id
     return one.last.account_id if one.last else None
