@@ -48,6 +48,19 @@ EVENTS = {
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
+class _Stderr:
+    """Whatever stderr is when a line is written: loggers are kept from their first use on, and stderr may be replaced."""
+
+    def write(self, text: str) -> int:
+        return sys.stderr.write(text)
+
+    def flush(self) -> None:
+        sys.stderr.flush()
+
+    def isatty(self) -> bool:
+        return sys.stderr.isatty()
+
+
 def configure(*, format_: str | None, level: str, stream: TextIO | None = None) -> None:
     """
     Log to stderr: readable on a terminal, JSON elsewhere, unless told which.
@@ -57,8 +70,8 @@ def configure(*, format_: str | None, level: str, stream: TextIO | None = None) 
         level: RELAY_LOG_LEVEL.
         stream: Where to; stderr.
     """
-    stream = stream or sys.stderr
-    as_json = format_ == "json" or (format_ is None and not stream.isatty())
+    to: Any = stream or _Stderr()
+    as_json = format_ == "json" or (format_ is None and not to.isatty())
     shared: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
@@ -67,15 +80,15 @@ def configure(*, format_: str | None, level: str, stream: TextIO | None = None) 
     if as_json:
         renderer: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
     else:
-        renderer = [structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+        renderer = [structlog.dev.ConsoleRenderer(colors=to.isatty())]
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(file=stream),
+        logger_factory=structlog.PrintLoggerFactory(file=to),
         cache_logger_on_first_use=True,
     )
     # aiokafka and aiohttp log in their own words; what is below a warning there is not news to an operator
-    handler = logging.StreamHandler(stream)
+    handler = logging.StreamHandler(to)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderer],

@@ -1,6 +1,7 @@
 """The log: which lines there are, how they look, and what never stands in them."""
 
 import ast
+import contextlib
 import io
 import json
 import logging
@@ -104,3 +105,17 @@ def test_a_person_at_a_terminal_reads_words() -> None:
 
     assert "worker.started" in stream.getvalue()
     assert not stream.getvalue().startswith("{")
+
+
+def test_a_logger_that_is_kept_writes_to_the_stderr_of_the_moment(capsys: pytest.CaptureFixture[str]) -> None:
+    """Its first line may go to a stderr that is closed by the time of its second."""
+    log.configure(format_="json", level="info")
+    kept = structlog.get_logger()
+    first = io.StringIO()
+    with contextlib.redirect_stderr(first):
+        kept.info("worker.started")
+    first.close()
+
+    kept.info("worker.stopped")
+
+    assert "worker.stopped" in capsys.readouterr().err
