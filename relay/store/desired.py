@@ -4,14 +4,15 @@ What a file says that an account's subscriptions should be -> an edit, and its d
 A field that the file does not mention keeps its value. Nothing is deleted unless asked for, and only of one account.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from relay.errors import Conflict, Invalid, NotAllowed, Problem
 from relay.model import EVERY_ACCOUNT, Secret, Subscription, SubscriptionId
-from relay.store.codec import shown
-from relay.store.edits import Changes, Existing, Unreadable, found, rotated, touched
+from relay.store.codec import alike, shown, stored
+from relay.store.edits import Changes, Existing, Unreadable, account_of, found, rotated, touched
 from relay.store.keyring import KeyRing
 from relay.store.sealing import amended, made, newest_secret
 
@@ -89,7 +90,7 @@ class Apply:
         if one.secret is not None and newest_secret(old, self.keys) != one.secret:
             sealed = self.keys.seal(one.secret, account_id=old.account_id, subscription_id=old.id)
             new = rotated(Secret(sealed=sealed), now_ms=self.now_ms, expires_ms=self.now_ms + OLD_SECRET_MS)(new)
-        if new == old:
+        if alike(stored(new), stored(old)):
             return None
         self.differences.append(Difference(one.id, "update", _fields(old, new)))
         return touched(new, by=self.by, now_ms=self.now_ms)
@@ -116,13 +117,10 @@ class Apply:
 
     def _within_quota(self, existing: Existing, changes: Changes) -> None:
         after = {**existing, **changes}.values()
-        counts: dict[str, int] = {}
-        for one in after:
-            if isinstance(one, Subscription) and one.account_id != EVERY_ACCOUNT:
-                counts[one.account_id] = counts.get(one.account_id, 0) + 1
+        counts = Counter(account_of(one) for one in after if one is not None)
         added = {new.account_id for id_, new in changes.items() if new is not None and id_ not in existing}
-        for account in sorted(added):
-            if counts.get(account, 0) > self.quota:
+        for account in sorted(added - {EVERY_ACCOUNT}):
+            if counts[account] > self.quota:
                 rule = f"RELAY_MAX_SUBSCRIPTIONS_PER_ACCOUNT is {self.quota}"
                 raise NotAllowed(f"account {account} would have {counts[account]} subscriptions, and {rule}")
 
@@ -130,7 +128,9 @@ class Apply:
 def _fields(old: Subscription, new: Subscription) -> dict[str, tuple[object, object]]:
     before, after = shown(old), shown(new)
     told: dict[str, tuple[object, object]] = {
-        name: (before[name], after[name]) for name in after if name not in QUIET and before[name] != after[name]
+        name: (before[name], after[name])
+        for name in after
+        if name not in QUIET and not alike(before[name], after[name])
     }
     if old.secrets != new.secrets:
         told["secret"] = ("***", "another")
