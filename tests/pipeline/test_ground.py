@@ -234,7 +234,27 @@ async def test_tries_are_further_and_further_apart_until_it_is_told_to_stop(pref
     assert all(gap_s > 0.9 * pause_s for gap_s, pause_s in zip(gaps_s, PAUSES_S, strict=False))
 
 
-async def test_where_nothing_listens_it_looks_once_when_it_was_told_to_stop_before(prefix: str) -> None:
+async def test_a_stop_is_heard_while_the_broker_does_not_answer(prefix: str) -> None:
+    """A port that takes connections and says nothing holds a question for seconds, and nobody that wants to stop."""
+    stop = asyncio.Event()
+    asked = asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server, asyncio.TaskGroup() as group:
+        port = server.sockets[0].getsockname()[1]
+        looking = group.create_task(reached(a_config(f"127.0.0.1:{port}", prefix), stop))
+        await asked.wait()
+
+        stop.set()
+        async with asyncio.timeout(3):
+            assert await looking is None
+
+
+async def test_who_was_told_to_stop_before_does_not_look(prefix: str) -> None:
     """No broker, and no fault: nothing was found."""
     stop = asyncio.Event()
     stop.set()
