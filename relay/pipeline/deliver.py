@@ -7,13 +7,15 @@ look-up between check and use. `socket_factory` judges every socket again, as th
 """
 
 import errno
+import re
 import socket
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any, Protocol, Self
+from functools import lru_cache, partial
+from typing import Any, Protocol, Self, cast
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from relay.model import Answer, Failure, Reason, Reply, Request
@@ -21,6 +23,8 @@ from relay.pipeline.egress import Egress
 
 LINE_BYTES = 8190  # of a status line or a header field: nginx's and aiohttp's own bound
 HEADERS = 128
+HEAD_END = re.compile(rb"\n\r?\n|\A(?:\r?\n)+")  # within a piece, or in its first bytes
+HEADS_A_PIECE = 4  # looked for: the final one, after an interim one or two
 READ_BUFFER_BYTES = 8 * 1024  # twice that may wait in each connection; 512 of them must stay small
 KEEPALIVE_S = 15.0  # shorter than what most servers keep, so that we seldom write into a connection they are closing
 URLS_CACHED = 10_000  # parsed URLs kept: as many as there are busy subscriptions
@@ -41,6 +45,34 @@ class Blocked(OSError):
         super().__init__(errno.EACCES, why)
 
 
+class HeadFirst(ResponseHandler):
+    """
+    A connection on which a complete head counts, whatever comes with it, and an answer that nobody asked for does not.
+
+    On an error the parser drops all that it had read of the same piece: of a 204 with a body in one segment, the 204.
+    """
+
+    def data_received(self, data: bytes) -> None:
+        start = 0
+        for _ in range(HEADS_A_PIECE):
+            end = HEAD_END.search(data, start) if self._awaits_head() else None
+            if end is None:
+                break
+            super().data_received(data[start : end.end()])
+            start = end.end()
+        if start == 0 or start < len(data):
+            super().data_received(data[start:])  # nothing at all lets the parser go on
+        if self._exception is not None and self._payload is not None and not self._payload.is_eof():
+            self._payload.set_exception(aiohttp.ClientPayloadError())  # else it would be waited for until the timeout
+
+    def is_connected(self) -> bool:
+        """Whether the next request may go out here: not where something has been said since the last answer."""
+        return super().is_connected() and not self.should_close
+
+    def _awaits_head(self) -> bool:
+        return self._exception is None and (self._payload is None or self._payload.is_eof())
+
+
 class GuardedConnector(aiohttp.TCPConnector):
     """Connects only to addresses that the egress rules allow."""
 
@@ -51,6 +83,7 @@ class GuardedConnector(aiohttp.TCPConnector):
             resolver=resolver,
             socket_factory=self._guarded_socket,
         )
+        self._factory = cast(partial[ResponseHandler], partial(HeadFirst, loop=self._loop))
         self._egress = egress
 
     async def _resolve_host(self, host: str, port: int, traces: Sequence[Any] | None = None) -> list[ResolveResult]:
@@ -70,7 +103,17 @@ class GuardedConnector(aiohttp.TCPConnector):
 
 @lru_cache(maxsize=URLS_CACHED)
 def _parsed(url: str) -> URL:
-    return URL(url, encoded=True)
+    """
+    Raises:
+        InvalidURL: It is no URL that can be called.
+    """
+    try:
+        parsed = URL(url, encoded=True)
+    except ValueError as error:
+        raise aiohttp.InvalidURL(url, str(error)) from error
+    if parsed.scheme not in {"http", "https"} or not parsed.raw_host:
+        raise aiohttp.InvalidURL(url, "it is not http(s) with a host")
+    return parsed
 
 
 @lru_cache(maxsize=1_000)
@@ -124,18 +167,19 @@ class SessionDeliver:
 
     async def _body(self, response: aiohttp.ClientResponse) -> tuple[bytes, bool]:
         """What came of the body up to the bound, and whether there was more or it broke off."""
-        content, kept = response.content, b""
+        content, kept, whole = response.content, b"", False
         try:
             while not content.at_eof() and len(kept) <= self._response_bytes:
                 kept += await content.read(self._response_bytes + 1 - len(kept))
+            whole = len(kept) <= self._response_bytes
         except (aiohttp.ClientError, OSError, ValueError):
-            response.close()
-            return kept[: self._response_bytes], True
-        if len(kept) > self._response_bytes:
-            response.close()
-            return kept[: self._response_bytes], True
-        response.release()
-        return kept, False
+            pass  # the head has decided
+        finally:
+            if whole:
+                response.release()
+            else:
+                response.close()
+        return kept[: self._response_bytes], not whole
 
 
 def failure(error: BaseException) -> Failure:
@@ -146,7 +190,7 @@ def failure(error: BaseException) -> Failure:
     """
     cause = getattr(error, "os_error", None)
     match error:
-        case aiohttp.InvalidURL() | aiohttp.InvalidUrlClientError():
+        case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             reason = Reason.INVALID_URL
         case _ if isinstance(cause, Blocked) or getattr(error, "errno", None) == errno.EACCES:
             reason = Reason.BLOCKED_ADDRESS

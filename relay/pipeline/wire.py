@@ -61,35 +61,36 @@ class WireDeliver:
         except ValueError as error:
             return failure(aiohttp.InvalidURL(request.url, str(error)))
         connection: Connection | None = None
-        answer: Answer | None = None
+        message: RawResponseMessage | None = None
+        kept = bytearray()
         try:
             head = _head(target.start, request)
             async with asyncio.timeout(request.timeout_s):
                 connection = await self._connector.connect(target.asked, [], self._connect)
                 message, content = await _exchanged(connection, head, request.body)
-                answer = _answer(message, b"", truncated=True)  # the head decides, whatever the body does then
-                kept = await self._kept(content)
+                await self._read(content, kept)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:  # TimeoutError is an OSError
-            return answer or failure(error)
+            if message is None:
+                return failure(error)
+            return _answer(message, bytes(kept[: self._response_bytes]), truncated=True)  # its head has decided
         else:
             truncated = len(kept) > self._response_bytes
             transport = connection.transport
             if not truncated and transport is not None and not transport.get_write_buffer_size():
                 connection.release()  # else there is more to come, or they answered before they had read it all
-            return _answer(message, kept[: self._response_bytes], truncated=truncated)
+            return _answer(message, bytes(kept[: self._response_bytes]), truncated=truncated)
         finally:
             if connection is not None:
                 connection.close()
 
-    async def _kept(self, content: StreamReader) -> bytes:
-        """The body; of a longer one a byte more than is kept."""
+    async def _read(self, content: StreamReader, kept: bytearray) -> None:
+        """The body is in `kept`; of a longer one a byte more than is wanted."""
         most = self._response_bytes + 1
         if content.is_eof():
-            return content.read_nowait(most)
-        kept = b""
+            kept += content.read_nowait(most)
+            return
         while not content.at_eof() and len(kept) < most:
             kept += await content.read(most - len(kept))
-        return kept
 
 
 async def _exchanged(connection: Connection, head: bytes, body: bytes) -> tuple[RawResponseMessage, StreamReader]:
