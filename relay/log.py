@@ -18,7 +18,9 @@ EVENTS = {
     "worker.stopping": "SIGTERM or SIGINT: intake is closed, what is in flight has RELAY_DRAIN_S.",
     "worker.stopped": "Everything that could be settled is committed.",
     "worker.drain_exceeded": "Attempts were still under way after RELAY_DRAIN_S; they will be made again.",
+    "worker.stuck": "Something that had work stood still while the broker answered: the process ends itself.",
     "broker.unreachable": "The broker does not answer; trying again.",
+    "client.dropped": "A connection to the broker did not end well; nothing was waiting for it.",
     "metrics.listening": "/metrics, /livez and /readyz are served here.",
     # the path
     "delivery.settled": "One attempt, deferral or drop: verdict, reason, status, times.",
@@ -28,9 +30,13 @@ EVENTS = {
     "group.started": "A group without offsets: where it starts, committed before its first event.",
     "assignment.loaded": "Partitions are ready to be read.",
     "assignment.reloading": "Offsets could not be read just now; trying again.",
+    "map.refused": "The settled map that came with a committed offset is not of this log, or damaged: replayed.",
+    "map.unproven": "The record at the top of a settled map did not come in time: replayed.",
+    "partitions.grown": "A topic has more partitions by now: the group is asked to share them out.",
     "assignment.expired": "The session was over before we knew: nothing is committed, others hold the partitions.",
     "position.lost": "The log no longer holds the position; it is loaded again.",
     "range.lost": "Retention removed records before this group read them.",
+    "commit.map_refused": "The broker takes less metadata with a commit: from now on less is written.",
     "commit.failed": "Offsets were not taken by the broker; the next commit says them again.",
     "consumer.troubled": "The client reports trouble with the broker; it goes on trying.",
     # results
@@ -49,7 +55,7 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 
 class _Stderr:
-    """Whatever stderr is when a line is written: loggers are kept from their first use on, and stderr may be replaced."""
+    """Whatever stderr is when a line is written: loggers are kept from their first use on, and it may be replaced."""
 
     def write(self, text: str) -> int:
         return sys.stderr.write(text)

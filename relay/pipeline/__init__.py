@@ -15,6 +15,10 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     results   Verdict -> the records that tell it                                           pure
     produce   records -> Kafka, acknowledged                                                edge (aiokafka)
     ledger    per (partition, assignment): taken, settled, committable                      pure
+    settled   what is settled above the committed offset <-> the commit's metadata          pure
+    holdings  the ledgers of a consumer through rebalances                                  pure
+    commit    what is settled -> committed                                                  edge (aiokafka)
+    seen      which turn of a retry chain was met before                                    pure
     delays    delivery records that wait for their time                                     pure
     fan       the deliveries of one record, counted down to its settlement                  pure
     room      how much may be in flight and in memory                                       edge (asyncio)
@@ -22,9 +26,13 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     events    reads events, starts first attempts in the log's order                        edge
     deliveries  reads delivery topics, starts what is due                                   edge
     faults    what cannot be walked, and how often that may be                              edge
+    watch     whether something that should move has stood still for too long               pure
+    sights    what the watchdog sees of a worker                                            edge
+    watchdog  ends the process when it stands still                                         edge (aiokafka, a thread)
     worker    how all of it runs side by side, and ends                                     edge
     start     where a group begins to read                                                  edge (aiokafka)
     listener  /metrics, /livez, /readyz                                                     edge (aiohttp)
     ground    the broker and its topics, looked at before anything is touched               edge
-    service   a worker process: connected, checked, wired, taken apart                      edge
+    wiring    what a worker is made of, connected and put together                          edge
+    service   a worker process: reached, wired, run, taken apart                            edge
 """

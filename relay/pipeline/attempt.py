@@ -1,7 +1,7 @@
 """One attempt of one delivery: admit -> sign -> deliver -> settle -> results -> produce, and the line that tells it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import structlog
 
@@ -9,7 +9,7 @@ from relay.clock import Clock
 from relay.metrics import Metrics
 from relay.model import Delivered, Delivery, GaveUp, Outgoing, Record, Reply, Request, Verdict
 from relay.pipeline.deliver import Deliver
-from relay.pipeline.fan import Fan
+from relay.pipeline.fan import Fan, Part
 from relay.pipeline.match import Endpoint, Index
 from relay.pipeline.produce import Produce, size_of
 from relay.pipeline.results import Attempt, dead_letter, outgoing
@@ -21,6 +21,8 @@ from relay.topics import Topics
 from relay.urls import host
 
 log = structlog.get_logger()
+
+NOBODY = ""  # the subscription of what is for none: it stands before every id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,9 +42,10 @@ class Bench:
     timeout_s: float  # RELAY_TIMEOUT_S; a subscription may ask for less
     max_record_bytes: int  # what the broker takes, less room for headers
     debug: bool = False  # RELAY_LOG_LEVEL: first attempts that were delivered are logged too
+    under_way: dict[Part, float] = field(default_factory=dict)  # requests sent, and when each must have ended
 
 
-async def make(delivery: Delivery, fan: Fan, tools: Bench) -> None:
+async def make(delivery: Delivery, part: Part, tools: Bench) -> None:
     """The attempt is made, or there is a verdict without one, and the records that tell it are on their way."""
     to = tools.index.get(delivery.subscription_id)
     started_ms = tools.clock.now_ms()
@@ -62,38 +65,59 @@ async def make(delivery: Delivery, fan: Fan, tools: Bench) -> None:
             now_ms=started_ms,
         )
         sent = tools.clock.monotonic()
-        reply = await tools.deliver(request)
+        tools.under_way[part] = sent + request.timeout_s
+        try:
+            reply = await tools.deliver(request)
+        finally:
+            del tools.under_way[part]
         elapsed_s = tools.clock.monotonic() - sent
         elapsed_ms = round(elapsed_s * 1000)
         tools.metrics.attempt_seconds.observe(elapsed_s)
-        tools.metrics.queue_seconds.observe(max(0, started_ms - fan.read_ms) / 1000)
+        tools.metrics.queue_seconds.observe(max(0, started_ms - part.fan.read_ms) / 1000)
         verdict = settle(delivery, reply, schedule=tools.schedule, now_ms=started_ms + elapsed_ms)
     attempt = Attempt(
         id=tools.new_id(),
         started_ms=started_ms,
         elapsed_ms=elapsed_ms,
-        queued_ms=max(0, started_ms - fan.read_ms),
+        queued_ms=max(0, started_ms - part.fan.read_ms),
         request=request,
         reply=reply,
     )
+    _conclude(delivery, verdict, attempt, to, part, tools)
+
+
+def decline(delivery: Delivery, verdict: Verdict, part: Part, tools: Bench) -> None:
+    """There is a verdict before any attempt, and the records that tell it are on their way."""
+    part.begin()
+    now_ms = tools.clock.now_ms()
+    attempt = Attempt(id=tools.new_id(), started_ms=now_ms, queued_ms=max(0, now_ms - part.fan.read_ms))
+    _conclude(delivery, verdict, attempt, tools.index.get(delivery.subscription_id), part, tools)
+
+
+def _conclude(  # noqa: PLR0917  what is known of an attempt, and the tools
+    delivery: Delivery, verdict: Verdict, attempt: Attempt, to: Endpoint | None, part: Part, tools: Bench
+) -> None:
     for record in outgoing(delivery, verdict, attempt, to, topics=tools.topics, worker=tools.worker):
-        produce(record, fan, tools)
+        produce(record, part, tools)
     tell(delivery, verdict, attempt, to, tools)
-    fan.close()
+    part.close()
 
 
-def produce(record: Outgoing, fan: Fan, tools: Bench) -> None:
+def produce(record: Outgoing, part: Part, tools: Bench) -> None:
     """The record is queued; its source is not settled before it is acknowledged."""
     tools.room.take(size_of(record))
-    fan.expect()
-    tools.produce.send(record, fan)
+    part.expect()
+    tools.produce.send(record, part)
 
 
 def bury(record: Record, reason: str, fan: Fan, tools: Bench) -> None:
     """A record that cannot be walked becomes a dead letter with its own bytes, and its partition moves on."""
     letter = dead_letter(record, reason, topics=tools.topics, max_bytes=tools.max_record_bytes)
-    produce(letter, fan, tools)
-    fan.close()
+    part = fan.part(NOBODY)
+    part.begin()
+    produce(letter, part, tools)
+    part.close()
+    fan.over()
 
 
 def tell(delivery: Delivery, verdict: Verdict, attempt: Attempt, to: Endpoint | None, tools: Bench) -> None:

@@ -1,5 +1,5 @@
 """
-Records of the partitions that this worker holds, each with the ledger of its assignment. Explicit commits.
+Records of the partitions that this worker holds, each with the ledger of its assignment.
 
 aiokafka runs rebalances in a task of its own, hands out records while the assigned callback still runs, and sends no
 heartbeat until that returns. So the callback pauses, notes down ledgers and returns; `load` reads offsets, seeks and
@@ -11,14 +11,17 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
+from relay.ending import let_go
 from relay.metrics import Metrics
 from relay.model import Record
+from relay.pipeline.commit import Commits
+from relay.pipeline.holdings import Holdings, Partition
 from relay.pipeline.ledger import Ledger
-from relay.pipeline.start import Lost, start_offset
+from relay.pipeline.start import Lost, resumption
 
 log = structlog.get_logger()
 
@@ -27,7 +30,8 @@ SESSION_MS = 10_000  # how long a killed worker's partitions stand still
 REBALANCE_MARGIN_S = 12  # the group waits for the slowest drain, a commit after it, and a slow broker
 POLL_MAX_MS = 24 * 3_600_000  # backpressure may keep us from polling; whether we live is not told by that
 METADATA_MAX_AGE_MS = 5_000  # how soon a new partition is seen
-COMMIT_TIMEOUT_S = 5.0  # a commit without an answer is tried again a second later
+RELOAD_S = 0.5  # between tries to read offsets, while the broker is in trouble or the group rebalances again
+TROUBLE_S = 1.0  # between polls while the client reports trouble with the broker
 EVENTS_FETCH_BYTES = 512 * 1024  # a partition; some 450 events, enough that a fetch costs little an event
 DELIVERIES_FETCH_BYTES = 64 * 1024  # a partition; ten delays times many partitions must not fill the memory
 DELIVERIES_FETCH_WAIT_MS = 100  # a resumed partition waits for the fetch that is under way without it
@@ -56,18 +60,22 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         instance_id: str | None = None,
         lost: Callable[[Lost], None],
     ) -> None:
-        self._group = group
+        self._settings = settings
+        self.group = group
         self._topics = topics
         self._drain_s = drain_s
         self._lost = lost
         self.forgotten: Callable[[Ledger], None] = lambda _: None  # told of every ledger that is retired
+        self.decided: Callable[[], None] = lambda: None  # told when the fate of suspended ledgers is known
         self._unloaded = asyncio.Event()
-        self._drained = asyncio.Event()
-        self._paused: set[TopicPartition] = set()
-        self._committed: dict[TopicPartition, int] = {}
-        self._current_at: float | None = None  # when what is settled was last known to be committed
+        self._quiet = asyncio.Event()
+        self._fate = asyncio.Event()
+        self._paused: set[Partition] = set()
+        self._counts: dict[str, int] = {}  # partitions of each topic, when last assigned
+        self._holdings = Holdings()
+        self._rebalancing = False
         self.joined = False  # the group has given us our partitions at least once
-        self.ledgers: dict[TopicPartition, Ledger] = {}
+        self.turns = 0  # assignments, losses and loads since the start: that it moves is seen by it
         self.consumer = AIOKafkaConsumer(
             **settings,
             **fetch,
@@ -83,6 +91,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             max_poll_interval_ms=POLL_MAX_MS,
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
+        self._commits = Commits(self.consumer, self._holdings)
+
+    @property
+    def ledgers(self) -> Mapping[Partition, Ledger]:
+        """Of the partitions that are ours."""
+        return self._holdings.ledgers
 
     async def open(self) -> None:
         """Connected; the group is joined in the background."""
@@ -93,38 +107,44 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         """Disconnected; with `leave` the group hears of it at once, also from a static member."""
         if leave:
             self.consumer._coordinator._group_instance_id = None  # noqa: SLF001  stop() of a static member leaves nothing
-        await self.consumer.stop()
+        await let_go(self.consumer.stop())
 
     # -- what the coordinator's task calls
 
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Ledgers are noted down and their partitions paused; nothing slow, for no heartbeat runs meanwhile."""
-        generation = self._generation()
         self._paused.clear()  # aiokafka's own pauses end with the assignment
-        for tp in assigned:
-            self.ledgers[tp] = Ledger(tp.topic, tp.partition, generation=generation)
-            self.pause(tp)
-        self.joined = True
+        partitions = [(tp.topic, tp.partition) for tp in assigned]
+        retired = self._holdings.assigned(partitions, self._commits.generation)
+        for at in partitions:
+            self.pause(at)
+        self._counts = {topic: self._partitions(topic) for topic in self._topics}
+        self.joined, self._rebalancing = True, False
         self._unloaded.set()
+        self._decide(retired)
 
-    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
-        """What is in flight gets a short while, what is settled is committed, the ledgers are retired."""
-        ledgers = [self.ledgers[tp] for tp in revoked if tp in self.ledgers]
-        if all(ledger.generation == self._generation() for ledger in ledgers):
-            self.stop()
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002  it is always all
+        """What is in flight gets a short while, what is settled is committed, the ledgers wait for their fate."""
+        self._rebalancing = True
+        current = self._holdings.drain(self._commits.generation)
+        if current:
             await self.drain(self._drain_s)
             await self.commit()
         else:  # frozen past the session: others hold these partitions, and may be ahead of us
-            log.warning("assignment.expired", partitions=len(ledgers))
-        for ledger in ledgers:
-            ledger.retire()
-            self.forgotten(ledger)
-        self.ledgers.clear()
-        self._committed.clear()
+            log.warning("assignment.expired", partitions=len(self.ledgers))
+        self._decide(self._holdings.revoked(current=current))
 
-    def _generation(self) -> int:
-        generation: int = self.consumer._coordinator.generation  # noqa: SLF001  not shown otherwise
-        return generation
+    def _decide(self, retired: Iterable[Ledger] = ()) -> None:
+        """Whoever waits for the fate of a ledger looks again."""
+        self.turns += 1
+        for ledger in retired:
+            self.forgotten(ledger)
+        self._fate.set()
+        self._fate = asyncio.Event()
+        self.decided()
+
+    def _partitions(self, topic: str) -> int:
+        return len(self.consumer._client.cluster.partitions_for_topic(topic) or ())  # noqa: SLF001  the public one may ask
 
     # -- what the worker calls
 
@@ -133,35 +153,40 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         while True:
             await self._unloaded.wait()
             self._unloaded.clear()
-            loading = {tp: ledger for tp, ledger in self.ledgers.items() if not ledger.ready}
             try:
-                await self._load(loading)
+                await self._load(self._holdings.loading())
             except (KafkaError, IllegalStateError) as error:  # a rebalance under our feet, or a broker in trouble
                 log.info("assignment.reloading", error=repr(error))
-                await asyncio.sleep(0.5)
+                await asyncio.sleep(RELOAD_S)
                 self._unloaded.set()
 
-    async def _load(self, loading: Mapping[TopicPartition, Ledger]) -> None:
+    async def _load(self, loading: Mapping[Partition, Ledger]) -> None:
         if not loading:
             return
-        committed = await self.consumer._coordinator.fetch_committed_offsets(list(loading))  # noqa: SLF001
-        begins = await self.consumer.beginning_offsets(list(loading))
-        ends = await self.consumer.end_offsets(list(loading))
-        for tp, ledger in loading.items():
-            if self.ledgers.get(tp) is not ledger or ledger.retired:
-                continue
-            at = committed[tp].offset if tp in committed else None
-            begin = start_offset(at, begin=begins[tp], end=ends[tp])
-            if at is not None and at < begins[tp]:
-                self._lost(Lost(tp.topic, tp.partition, at, begins[tp]))
-            self.consumer.seek(tp, begin)
-            ledger.begin(begin)
-            self.resume(tp)
-        log.info("assignment.loaded", partitions=len(loading), generation=self._generation())
+        suspended = dict(self._holdings.suspended)
+        found = await resumption(self.consumer, self._settings, list(loading), known=suspended)
+        resumed = 0
+        for at, ledger in loading.items():
+            if self.ledgers.get(at) is not ledger:
+                continue  # the group has rebalanced meanwhile
+            now, retired = self._holdings.begin(at, found[at].found)
+            resumed += now is not ledger
+            if now is ledger and (lost := found[at].lost) is not None:
+                self._lost(lost)
+            self.consumer.seek(TopicPartition(*at), now.position)
+            self.resume(at)
+            self._decide(retired)
+        log.info("assignment.loaded", partitions=len(loading), resumed=resumed, generation=self._commits.generation)
+
+    async def admits(self, ledger: Ledger) -> bool:
+        """Whether something of it may be started; while its fate is open, that is waited for."""
+        while ledger.undecided:
+            await self._fate.wait()
+        return ledger.ready
 
     async def fetch(self, timeout_ms: int, max_records: int) -> list[tuple[Ledger, list[Record]]]:
         """
-        What has arrived, taken into its ledgers in the same step; empty when nothing came in time.
+        What has arrived and is to be walked, taken into its ledgers in the same step; empty when nothing came in time.
 
         Never raises for trouble of the broker's: it is logged, and the client goes on trying.
         """
@@ -171,109 +196,102 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             return []  # not loaded yet
         except OffsetOutOfRangeError as error:
             for tp in error.args[0]:
-                self._start_over(tp)
+                self._start_over((tp.topic, tp.partition))
             return []
         except KafkaError as error:
             log.warning("consumer.troubled", error=repr(error))
-            await asyncio.sleep(1)
+            await asyncio.sleep(TROUBLE_S)
             return []
         taken = []
         for tp, records in batches.items():
-            ledger = self.ledgers.get(tp)
-            if ledger is not None and ledger.ready and not ledger.stopping:
-                ledger.take(record.offset for record in records)
-                taken.append((ledger, records))
+            ledger = self.ledgers.get((tp.topic, tp.partition))
+            if ledger is not None and ledger.ready:
+                taken.append((ledger, ledger.take(records)))
         return taken
 
-    def _start_over(self, tp: TopicPartition) -> None:
+    def _start_over(self, at: Partition) -> None:
         """The log no longer holds our position: load the partition again, from what is committed or what is left."""
-        old = self.ledgers.get(tp)
-        if old is not None:
-            log.warning("position.lost", topic=tp.topic, partition=tp.partition)
-            old.retire()
-            self.forgotten(old)
-            self.ledgers[tp] = Ledger(tp.topic, tp.partition, generation=old.generation)
-            self.pause(tp)
+        retired = self._holdings.start_over(at)
+        if retired:
+            log.warning("position.lost", topic=at[0], partition=at[1])
+            self.pause(at)
             self._unloaded.set()
+            self._decide(retired)
 
     async def commit(self) -> None:
-        """
-        What is settled is committed, partition by partition; the same offset not twice.
+        """What is settled is committed. Never raises for trouble of the broker's."""
+        await self._commits.commit()
 
-        Never raises for trouble of the broker's: the next commit says it all again.
-        """
-        generation, offsets = self._generation(), {}
-        for tp, ledger in list(self.ledgers.items()):
-            if not ledger.ready or ledger.generation != generation:
-                continue
-            if not ledger.open and not ledger.draining:
-                # read past transaction markers and gaps: they must not count as lag
-                ledger.advance(await self.consumer.position(tp))
-            commit = ledger.snapshot()
-            if commit is not None and self._committed.get(tp) != commit.offset:
-                offsets[tp] = OffsetAndMetadata(commit.offset, commit.metadata)
-        if not offsets:
-            self._current_at = asyncio.get_running_loop().time()
-            return
-        try:
-            async with asyncio.timeout(COMMIT_TIMEOUT_S):
-                await self.consumer.commit(offsets)
-        except (KafkaError, IllegalStateError, TimeoutError) as error:
-            log.info("commit.failed", error=repr(error))
-            return
-        for tp, at in offsets.items():
-            self._committed[tp] = at.offset
-        self._current_at = asyncio.get_running_loop().time()
+    @property
+    def commits(self) -> tuple[int, bool]:
+        """How many there were, and whether there is something to commit."""
+        return self._commits.made, self._commits.behind
+
+    @property
+    def trouble(self) -> str | None:
+        """What of the client must not last; None: it is well."""
+        if self.consumer._fetcher._fetch_task.done():  # noqa: SLF001  0.14 tells nobody
+            return "the client does not fetch any more"
+        if self.consumer._coordinator._coordination_task.done():  # noqa: SLF001
+            return "the client does not take part in its group any more"
+        if not self.joined or self._rebalancing:
+            return "the group has not given us our partitions"
+        return "partitions are not loaded" if self._holdings.loading() else None
+
+    def paused(self, at: Partition) -> bool:
+        """Whether we left it alone."""
+        return at in self._paused
+
+    def watch_partitions(self) -> None:
+        """A topic that has grown is asked for: a static member that was restarted does not notice by itself (0.14)."""
+        grown = {topic: now for topic, count in self._counts.items() if (now := self._partitions(topic)) > count}
+        if grown:
+            self._counts |= grown
+            log.info("partitions.grown", **grown)
+            self.consumer._coordinator.request_rejoin()  # noqa: SLF001
 
     def show(self, metrics: Metrics) -> None:
         """Set the gauges of the partitions that we hold."""
-        for tp, ledger in self.ledgers.items():
-            commit, end = ledger.snapshot(), self.consumer.highwater(tp)
-            metrics.open.labels(tp.topic, tp.partition).set(ledger.open)
+        for at, ledger in self.ledgers.items():
+            commit, end = ledger.snapshot(), self.consumer.highwater(TopicPartition(*at))
+            metrics.open.labels(*at).set(ledger.open)
             if commit is not None and end is not None:
-                metrics.lag.labels(tp.topic, tp.partition).set(max(0, end - commit.offset))
-        if self._current_at is not None:
-            age_s = asyncio.get_running_loop().time() - self._current_at
-            metrics.commit_age.labels(self._group).set(age_s)
+                metrics.lag.labels(*at).set(max(0, end - commit.offset))
+        if self._commits.current_at is not None:
+            age_s = asyncio.get_running_loop().time() - self._commits.current_at
+            metrics.commit_age.labels(self.group).set(age_s)
 
-    def closed(self, ledger: Ledger, offset: int, *, settled: bool) -> None:
-        """A record's deliveries all have their outcomes, acknowledged; or it is left to whoever reads it next."""
-        if settled:
-            ledger.settle(offset)
-        else:
-            ledger.abandon(offset)
-        if not ledger.in_flight and not any(one.in_flight for one in self.ledgers.values()):
-            self._drained.set()
+    def closed(self, ledger: Ledger) -> None:
+        """Something of it is over; a drain may be."""
+        if not ledger.active:
+            self._quiet.set()
 
     async def drain(self, seconds: float) -> bool:
         """Wait for what is in flight; False when it took longer than it was given."""
-        self._drained.clear()
         try:
             async with asyncio.timeout(seconds):
-                while any(ledger.in_flight for ledger in self.ledgers.values()):
-                    await self._drained.wait()
-                    self._drained.clear()
+                while self._holdings.active:
+                    self._quiet.clear()
+                    await self._quiet.wait()
         except TimeoutError:
             return False
         return True
 
     def stop(self) -> None:
         """Nothing more is taken, nothing new is started."""
-        for ledger in self.ledgers.values():
-            ledger.draining = True
+        self._decide(self._holdings.close())
 
     def put_back(self, ledger: Ledger, offset: int) -> None:
         """Records from this one on are fetched again, once the partition is resumed."""
-        tp = TopicPartition(ledger.topic, ledger.partition)
-        self.consumer.seek(tp, offset)
+        self.consumer.seek(TopicPartition(ledger.topic, ledger.partition), offset)
         ledger.put_back(offset)
 
-    def pause(self, tp: TopicPartition) -> None:
-        if tp not in self._paused:
-            self._paused.add(tp)
-            self.consumer.pause(tp)
+    def pause(self, at: Partition) -> None:
+        if at not in self._paused:
+            self._paused.add(at)
+            self.consumer.pause(TopicPartition(*at))
 
-    def resume(self, tp: TopicPartition) -> None:
-        if tp in self._paused:
-            self._paused.discard(tp)
-            self.consumer.resume(tp)
+    def resume(self, at: Partition) -> None:
+        if at in self._paused:
+            self._paused.discard(at)
+            self.consumer.resume(TopicPartition(*at))

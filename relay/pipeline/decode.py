@@ -32,6 +32,9 @@ MAX_DEPTH = 64  # DESIGN.md section 5; a receiver's parser must not be broken by
 MAX_ID_BYTES = 256
 FRAME = b"\x00"  # begins a Confluent frame; never JSON
 FRAME_BYTES = 5  # that and a 4-byte schema id
+MAX_HEADER_BYTES = 1024  # relay's own have a quarter of that; a record copies its headers to the next
+MAX_TRACEPARENT_BYTES = 256  # W3C's has 55, and later versions may append
+TIME_RAW_CHARACTERS = 64  # kept; what the platform writes has 33 at most
 MAX_DIGITS = 19  # of a count, an offset or a time in a header: all of Kafka's 63 bits
 _SIXTY_FOUR_BITS = range(-(2**63), 2**64)  # what orjson reads and writes as an integer
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
@@ -171,7 +174,7 @@ def _event(value: Mapping[str, Any], body: bytes, source: Source | None, tracepa
         bot_id=bot_id if isinstance(bot_id, str) else None,
         resource_version=version if isinstance(version, int) and not isinstance(version, bool) else None,
         time=normalised_time(stamp) if isinstance(stamp, str) else None,
-        time_raw=stamp if isinstance(stamp, str) else None,
+        time_raw=stamp[:TIME_RAW_CHARACTERS] if isinstance(stamp, str) else None,
         source=source,
         traceparent=traceparent,
     )
@@ -206,13 +209,17 @@ def _source(text: str | None) -> Source | None:
 
 
 def _text(raw: bytes | None) -> str | None:
+    if raw is not None and len(raw) > MAX_HEADER_BYTES:
+        raise ValueError(f"a header of over {MAX_HEADER_BYTES} bytes")
     return None if raw is None else raw.decode()
 
 
 def _traceparent(raw: bytes | None) -> str | None:
-    """Another's header: one that cannot be read is no reason to lose an event, so it is as good as none."""
+    """Another's header: one that cannot be read or is too long is no reason to lose an event: it is as good as none."""
+    if raw is None or len(raw) > MAX_TRACEPARENT_BYTES:
+        return None
     try:
-        return _text(raw)
+        return raw.decode()
     except UnicodeDecodeError:
         return None
 

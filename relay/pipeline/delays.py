@@ -64,6 +64,10 @@ class Delays(Generic[T]):
         del self._rests[partition]
         return False
 
+    def count(self, partition: Partition) -> int:
+        """How many are held of this one."""
+        return self._held.get(partition, 0)
+
     def next_ms(self) -> int | None:
         """When the soonest is ready; None when nothing is held."""
         return self._heap[0][0] if self._heap else None

@@ -10,6 +10,7 @@ import errno
 import re
 import socket
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from functools import lru_cache, partial
 from typing import Any, Protocol, Self, cast
 
@@ -19,11 +20,13 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from relay.model import Answer, Failure, Reason, Reply, Request
-from relay.pipeline.egress import Egress
+from relay.pipeline.egress import OWN, Egress
 
 LINE_BYTES = 8190  # of a status line or a header field: nginx's and aiohttp's own bound
 HEADERS = 128
-HEAD_END = re.compile(rb"\n\r?\n|\A(?:\r?\n)+")  # within a piece, or in its first bytes
+HEAD_END = re.compile(rb"\n\r?\n")
+BLANK = re.compile(rb"(?:\r?\n)+")  # before a head: the line end of one whose last lines came alone, or nothing at all
+LINE_ENDS = (b"\r", b"\n")
 HEADS_A_PIECE = 4  # looked for: the final one, after an interim one or two
 READ_BUFFER_BYTES = 8 * 1024  # twice that may wait in each connection; 512 of them must stay small
 KEEPALIVE_S = 15.0  # shorter than what most servers keep, so that we seldom write into a connection they are closing
@@ -55,7 +58,9 @@ class HeadFirst(ResponseHandler):
     def data_received(self, data: bytes) -> None:
         start = 0
         for _ in range(HEADS_A_PIECE):
-            end = HEAD_END.search(data, start) if self._awaits_head() else None
+            if not self._awaits_head():
+                break
+            end = BLANK.match(data) if start == 0 and data[:1] in LINE_ENDS else HEAD_END.search(data, start)
             if end is None:
                 break
             super().data_received(data[start : end.end()])
@@ -96,23 +101,37 @@ class GuardedConnector(aiohttp.TCPConnector):
     def _guarded_socket(self, address: tuple[Any, ...]) -> socket.socket:
         family, kind, protocol, _, target = address
         why = self._egress.refusal(target[0], target[1])
+        if why is None and target[1] in self._egress.everywhere and _is_of_this_machine(family, target[0]):
+            why = OWN
         if why is not None:
             raise Blocked(why)
         return socket.socket(family, kind, protocol)
 
 
+def _is_of_this_machine(family: int, address: str) -> bool:
+    """Whether one of its interfaces has it: only then can a socket be bound there. Of a listener on all of them."""
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
+
+
 @lru_cache(maxsize=URLS_CACHED)
-def _parsed(url: str) -> URL:
+def callable_url(url: str, schemes: AbstractSet[str]) -> URL:
     """
+    Parsed, as it is sent.
+
     Raises:
-        InvalidURL: It is no URL that can be called.
+        InvalidURL: It is no URL that may be called.
     """
     try:
         parsed = URL(url, encoded=True)
     except ValueError as error:
         raise aiohttp.InvalidURL(url, str(error)) from error
-    if parsed.scheme not in {"http", "https"} or not parsed.raw_host:
-        raise aiohttp.InvalidURL(url, "it is not http(s) with a host")
+    if parsed.scheme not in schemes or not parsed.raw_host:
+        raise aiohttp.InvalidURL(url, f"it is not {' or '.join(sorted(schemes))} with a host")
     return parsed
 
 
@@ -127,6 +146,7 @@ class SessionDeliver:
     def __init__(
         self, egress: Egress, *, connect_timeout_s: float, response_bytes: int, resolver: AbstractResolver | None = None
     ) -> None:
+        self._schemes = egress.schemes
         self._connect_timeout_s = connect_timeout_s
         self._response_bytes = response_bytes
         self._session = aiohttp.ClientSession(
@@ -149,7 +169,7 @@ class SessionDeliver:
     async def __call__(self, request: Request) -> Reply:
         try:
             response = await self._session.post(
-                _parsed(request.url),
+                callable_url(request.url, self._schemes),
                 data=request.body,
                 headers=request.headers,
                 allow_redirects=False,

@@ -6,19 +6,19 @@ Nothing waits in memory but what is due within seconds (`delays`); what is not i
 
 import asyncio
 
-from aiokafka import TopicPartition
-
 from relay.errors import Malformed
-from relay.model import Delivery, Record
-from relay.pipeline.attempt import Bench
+from relay.model import Delivery, Dropped, Reason, Record
+from relay.pipeline.attempt import Bench, decline
 from relay.pipeline.consume import Intake
 from relay.pipeline.decode import read_delivery
 from relay.pipeline.delays import Delays
 from relay.pipeline.events import BATCH_RECORDS, POLL_MS
-from relay.pipeline.fan import Fan, size_in_memory
+from relay.pipeline.fan import Fan, Part, size_in_memory
 from relay.pipeline.faults import Faults
+from relay.pipeline.holdings import Partition
 from relay.pipeline.ledger import Ledger
 from relay.pipeline.schedule import due_ms, jitter_ms
+from relay.pipeline.seen import Seen
 
 
 class Deliveries:
@@ -31,11 +31,16 @@ class Deliveries:
         self._faults = faults
         self._max_event_bytes = max_event_bytes
         self._delays: Delays[tuple[Ledger, Record]] = Delays(limit_bytes=held_bytes)
+        self._seen = Seen()
 
     @property
     def held(self) -> int:
         """Deliveries held in memory until they are due."""
         return len(self._delays)
+
+    def held_of(self, partition: Partition) -> int:
+        """Of this one."""
+        return self._delays.count(partition)
 
     def forgotten(self, ledger: Ledger) -> None:
         """Its partition is no longer ours: what is held of it goes."""
@@ -56,10 +61,10 @@ class Deliveries:
 
     def _pace(self, now_ms: int) -> None:
         """Partitions that hold enough, or whose head is not due for long, rest; the others are read."""
-        for tp, ledger in self._intake.ledgers.items():
+        for at, ledger in self._intake.ledgers.items():
             if ledger.ready:
-                rests = self._delays.rests((tp.topic, tp.partition), now_ms)
-                (self._intake.pause if rests else self._intake.resume)(tp)
+                rests = self._delays.rests(at, now_ms) or ledger.crowded(BATCH_RECORDS)
+                (self._intake.pause if rests else self._intake.resume)(at)
 
     def _hold(self, ledger: Ledger, records: list[Record]) -> None:
         delay_s = self._tools.topics.delay_of(ledger.topic)
@@ -77,13 +82,13 @@ class Deliveries:
             )
             if not held:
                 self._intake.put_back(ledger, record.offset)
-                self._intake.pause(TopicPartition(ledger.topic, ledger.partition))
+                self._intake.pause((ledger.topic, ledger.partition))
                 return
             self._room.take(size_in_memory(record))
 
     async def _start(self, ledger: Ledger, record: Record, attempts: asyncio.TaskGroup) -> None:
         size = size_in_memory(record)
-        if ledger.stopping:
+        if not ledger.ready and not await self._intake.admits(ledger):
             self._room.give(size)
             return
         ready_ms, give, closed = self._tools.clock.now_ms(), self._room.give, self._intake.closed
@@ -94,11 +99,20 @@ class Deliveries:
             self._faults.malformed(record, malformed, fan)
             return
         self._faults.read()
+        part = fan.part(delivery.subscription_id)
+        fan.over()
+        if self._seen.again(delivery, (record.topic, record.partition, record.offset)):
+            decline(delivery, Dropped(Reason.SUPERSEDED), part, self._tools)
+            return
         await self._room.enter()
-        attempts.create_task(self._once(delivery, fan))
+        attempts.create_task(self._once(delivery, part))
 
-    async def _once(self, delivery: Delivery, fan: Fan) -> None:
+    async def _once(self, delivery: Delivery, part: Part) -> None:
         try:
-            await self._faults.attempt(delivery, fan)
+            ledger = part.fan.ledger
+            if ledger.ready or await self._intake.admits(ledger):
+                await self._faults.attempt(delivery, part)
+            else:
+                part.abandon()
         finally:
             self._room.leave()

@@ -74,20 +74,24 @@ _LOCAL = (
     *("corp", "home", "mail"),  # ICANN delegates them to nobody: too many private networks use them
     *("intranet", "lan", "localdomain", "private"),  # RFC 6762, appendix G: seen in use
 )
-_OWN = "relay's own listener or a broker: never called, whatever is allowed"
+OWN = "relay's own listener or a broker: never called, whatever is allowed"
 
 
 class Egress:
     """The rules on where requests go. A value: nothing is resolved here, and every question has the same answer."""
 
-    def __init__(self, *, allowed: Sequence[Network] = (), own: Collection[tuple[str, int]] = ()) -> None:
+    def __init__(
+        self, *, allow_http: bool = False, allowed: Sequence[Network] = (), own: Collection[tuple[str, int]] = ()
+    ) -> None:
         """
         Args:
+            allow_http: Whether URLs without TLS may be called.
             allowed: May be called although not public. One of IPv4 covers the IPv4-mapped form of its addresses too.
             own: Host (a name or an address) and port of relay's own listeners and brokers. A listener on `0.0.0.0` or
-                `::` is on every interface, whose addresses we cannot know: loopback is covered, and the machine's
-                other addresses are only if they are listed, as are those that a broker's name resolves to.
+                `::` is on every interface, whose addresses a value cannot know: loopback is covered, and for the
+                others `everywhere` has its port. What a broker's name resolves to must be listed.
         """
+        self.schemes = frozenset({"https", "http"} if allow_http else {"https"})
         self._allowed = tuple(_unmapped(network) for network in allowed)
         own = [(_bare(host), port) for host, port in own]
         parsed = [(_address(host), port) for host, port in own]
@@ -95,6 +99,8 @@ class Egress:
         self._own_addresses = {(_meant(one), port) for one, port in parsed if one is not None}
         self._own_ports = {port for one, port in parsed if one is not None and _is_here(one)}
         self._own_ports |= {port for host, port in own if _is_under(host, "localhost")}
+        # ports that are ours at every address of this machine; whoever connects knows which those are
+        self.everywhere = frozenset(port for one, port in parsed if one is not None and one.is_unspecified)
 
     def refusal(self, address: str, port: int) -> str | None:
         """Why this address may not be called at this port, or None if it may. Never raises: no address is a reason."""
@@ -103,7 +109,7 @@ class Egress:
             return "it is no IP address"
         meant = _meant(parsed)
         if (meant, port) in self._own_addresses or (_is_here(parsed) and port in self._own_ports):
-            return _OWN
+            return OWN
         if self._allows(parsed):
             return None
         reason = next((why for block, why in _NOT_PUBLIC if meant in block), None)
@@ -124,7 +130,7 @@ class Egress:
         """
         name = _bare(host)
         if (name, port) in self._own_names:
-            return _OWN
+            return OWN
         if not addresses:
             return "it resolves to no address"
         refused = next((why for one in addresses if (why := self.refusal(one, port)) is not None), None)

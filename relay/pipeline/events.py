@@ -11,7 +11,7 @@ from relay.model import Delivery, Record
 from relay.pipeline.attempt import Bench
 from relay.pipeline.consume import Intake
 from relay.pipeline.decode import Skipped, read_event
-from relay.pipeline.fan import Fan, size_in_memory
+from relay.pipeline.fan import Fan, Part, size_in_memory
 from relay.pipeline.faults import Faults
 from relay.pipeline.ledger import Ledger
 from relay.pipeline.match import first_delivery
@@ -21,7 +21,7 @@ POLL_MS = 200  # how soon an idle intake sees that it should stop
 # Begun in one turn of the loop. Without a bound every place in flight is taken before the first answer is looked at,
 # and a backlog holds 512 sockets to a receiver that answers in a millisecond: 130 MB in place of 78, and no more done.
 STARTS = 16
-BATCH_RECORDS = 500  # taken at once; a rebalance drops at most so many that were not started
+BATCH_RECORDS = 500  # taken at once: some 0.7 MB, and few turns of the loop a second
 
 
 class Events:
@@ -35,7 +35,7 @@ class Events:
         self._namespace = namespace
         self._max_event_bytes = max_event_bytes
         self._started = 0
-        self._order: Order[tuple[Delivery, Fan]] = Order()
+        self._order: Order[tuple[Delivery, Part]] = Order()
 
     @property
     def waiting(self) -> int:
@@ -46,6 +46,7 @@ class Events:
         """Walk what comes until told to stop."""
         while not stop.is_set():
             await self._room.wait()
+            self._pace()
             for ledger, records in await self._intake.fetch(POLL_MS, BATCH_RECORDS):
                 read_ms = self._tools.clock.now_ms()
                 for record in records:
@@ -53,9 +54,15 @@ class Events:
                 for record in records:
                     await self._take(ledger, record, read_ms, attempts)
 
+    def _pace(self) -> None:
+        """A partition whose settled map might not hold what comes next waits for its slowest; the others are read."""
+        for at, ledger in self._intake.ledgers.items():
+            if ledger.ready:
+                (self._intake.pause if ledger.crowded(BATCH_RECORDS) else self._intake.resume)(at)
+
     async def _take(self, ledger: Ledger, record: Record, read_ms: int, attempts: asyncio.TaskGroup) -> None:
         size = size_in_memory(record)
-        if ledger.stopping:
+        if not ledger.ready and not await self._intake.admits(ledger):
             self._room.give(size)  # not started: whoever holds the partition next reads it
             return
         give, closed = self._room.give, self._intake.closed
@@ -72,41 +79,46 @@ class Events:
         self._faults.read()
         if isinstance(event, Skipped):
             self._tools.metrics.events.add("skipped")
-            fan.close()
+            fan.over()
             return
         self._tools.metrics.events.add("read")
         for to in self._tools.index.match(event):
-            if fan.stopping:
-                fan.abandon()
+            if fan.covers(to.subscription.id):
+                continue
+            if not fan.ledger.ready and not await self._intake.admits(fan.ledger):
+                fan.over(whole=False)
                 return
             self._tools.metrics.matches.add()
             delivery = first_delivery(
                 event, to, namespace=self._namespace, timestamp_ms=record.timestamp, now_ms=self._tools.clock.now_ms()
             )
-            await self._start(delivery, fan, attempts)
-        fan.close()
+            await self._start(delivery, fan.part(delivery.subscription_id), attempts)
+        fan.over()
 
-    async def _start(self, delivery: Delivery, fan: Fan, attempts: asyncio.TaskGroup) -> None:
+    async def _start(self, delivery: Delivery, part: Part, attempts: asyncio.TaskGroup) -> None:
         key = (delivery.subscription_id, delivery.event.lead_id)
-        fan.expect()
-        if self._order.enter(key, (delivery, fan)):
+        if self._order.enter(key, (delivery, part)):
             await self._room.enter()
-            attempts.create_task(self._chain(key, delivery, fan))
+            attempts.create_task(self._chain(key, delivery, part))
             self._started += 1
             if self._started % STARTS == 0:
                 await asyncio.sleep(0)  # answers that are there come first
         else:
             await self._room.queue()
 
-    async def _chain(self, key: Key, delivery: Delivery, fan: Fan) -> None:
+    async def _chain(self, key: Key, delivery: Delivery, part: Part) -> None:
         """This attempt, then those of the same lead that came to wait behind it, in one place in flight."""
         try:
             while True:
-                await self._faults.attempt(delivery, fan)
+                ledger = part.fan.ledger
+                if ledger.ready or await self._intake.admits(ledger):
+                    await self._faults.attempt(delivery, part)
+                else:
+                    part.abandon()
                 following = self._order.next(key)
                 if following is None:
                     return
                 self._room.unqueue()
-                delivery, fan = following
+                delivery, part = following
         finally:
             self._room.leave()

@@ -1,8 +1,8 @@
 """
-The deliveries of one record: how many are open, and what happens when the last has its outcome. Pure.
+The deliveries of one record: which are open, and what happens when the last has its outcome. Pure.
 
-A record is settled when its walk is over, every delivery of it has a verdict, and every record that tells one is
-acknowledged. All of that is one count.
+A delivery is settled when its attempt is over and every record that tells it is acknowledged; a record, when its walk
+is over and all of its deliveries are settled.
 """
 
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from typing import Protocol
 
 from relay.model import Record
 from relay.pipeline.ledger import Ledger
+from relay.pipeline.settled import Walked
 
 RECORD_BYTES = 1_000  # what a record holds besides its value: headers, the parsed event, its entries here and there
 
@@ -20,15 +21,29 @@ def size_in_memory(record: Record) -> int:
 
 
 class Closed(Protocol):
-    """Told once everything of a record is closed."""
+    """Told whenever a part of a ledger's records is over."""
 
-    def __call__(self, ledger: Ledger, offset: int, *, settled: bool) -> None: ...
+    def __call__(self, ledger: Ledger) -> None: ...
 
 
 class Fan:
-    """Counts down to the settlement of its record; the ticket of everything produced for it."""
+    """One record being walked: its deliveries in id order, and how far they got."""
 
-    __slots__ = ("_abandoned", "_closed", "_give", "_open", "ledger", "offset", "read_ms", "size")
+    __slots__ = (
+        *("ledger", "offset", "read_ms", "size"),
+        *(
+            "_abandoned",
+            "_closed",
+            "_done",
+            "_give",
+            "_left",
+            "_open",
+            "_restored",
+            "_through",
+            "_unmatched",
+            "_walking",
+        ),
+    )
 
     def __init__(
         self, ledger: Ledger, offset: int, *, size: int, read_ms: int, give: Callable[[int], None], closed: Closed
@@ -40,35 +55,110 @@ class Fan:
         self._give = give
         self._closed = closed
         self._abandoned = False
-        self._open = 1  # the walk itself
-        ledger.start(offset)
+        self._walking = True
+        self._left = 0  # parts that are neither settled nor abandoned
+        self._done = 0
+        self._restored = ledger.start(offset, self)
+        self._open = dict.fromkeys(self._restored.open if self._restored else ())  # ids without a settlement
+        self._unmatched = set(self._open)  # of these, the ones that the walk has not come to
+        self._through: str | None = self._restored.through if self._restored else ""  # as Walked's
+
+    def covers(self, subscription_id: str) -> bool:
+        """Whether an earlier walk of the record settled this one."""
+        return self._restored is not None and self._restored.covers(subscription_id)
+
+    def part(self, subscription_id: str) -> "Part":
+        """One delivery more; the walk goes in id order."""
+        self._left += 1
+        self._open[subscription_id] = None
+        self._unmatched.discard(subscription_id)
+        if self._through is not None and subscription_id > self._through:
+            self._through = subscription_id
+        return Part(self, subscription_id)
+
+    def over(self, *, whole: bool = True) -> None:
+        """The walk is over; not whole: it was broken off, and whoever reads the record next does the rest."""
+        self._walking = False
+        self._abandoned |= not whole
+        if whole:
+            self._through = None
+            for gone in self._unmatched:  # open by the map, and by now they do not match
+                del self._open[gone]
+        self._finish()
+
+    def walked(self) -> Walked | None:
+        """How far it got, for the settled map; None: nothing of it is settled yet."""
+        if self._restored is None and not self._done:
+            return None
+        return Walked(self._through, tuple(sorted(self._open)))
+
+    def closed(self, subscription_id: str, *, settled: bool, begun: bool) -> None:
+        """One part is over."""
+        self._left -= 1
+        self.ledger.active -= begun
+        if settled:
+            self._done += 1
+            self._open.pop(subscription_id, None)
+            if self._walking or self._left or self._abandoned:
+                self.ledger.progressed(self.offset)
+        else:
+            self._abandoned = True
+        self._finish()
+        self._closed(self.ledger)
+
+    def acknowledged(self, size: int) -> None:
+        """A record produced for it no longer takes memory."""
+        self._give(size)
+
+    def _finish(self) -> None:
+        if self._walking or self._left:
+            return
+        self._give(self.size)
+        if not self._abandoned:
+            self.ledger.settle(self.offset)
+
+
+class Part:
+    """One delivery of a fan, and the ticket of everything produced for it: counts down to its settlement."""
+
+    __slots__ = ("_begun", "_open", "fan", "subscription_id")
+
+    def __init__(self, fan: Fan, subscription_id: str) -> None:
+        self.fan = fan
+        self.subscription_id = subscription_id
+        self._open = 1  # its attempt
+        self._begun = False
 
     @property
     def retired(self) -> bool:
-        return self.ledger.retired
+        """Its assignment is over: only its result may still be written."""
+        return self.fan.ledger.retired
 
     @property
-    def stopping(self) -> bool:
-        """Its partition is on its way to another owner, or we are going down: start nothing more."""
-        return self.ledger.stopping
+    def suspended(self) -> bool:
+        """Whether its assignment is over is not known yet: its retry is held back."""
+        return self.fan.ledger.suspended
 
-    def expect(self, count: int = 1) -> None:
-        """So many more parts must close before it is settled."""
-        self._open += count
+    def begin(self) -> None:
+        """Its attempt is under way: a drain waits for it."""
+        self._begun = True
+        self.fan.ledger.active += 1
+
+    def expect(self) -> None:
+        """One more record must be acknowledged before it is settled."""
+        self._open += 1
 
     def close(self) -> None:
-        """One part is done."""
+        """Its attempt is over."""
         self._open -= 1
         if self._open == 0:
-            self._give(self.size)
-            self._closed(self.ledger, self.offset, settled=not self._abandoned)
+            self.fan.closed(self.subscription_id, settled=True, begun=self._begun)
 
     def abandon(self) -> None:
-        """One part will not be done here: the record stays unsettled, and whoever reads it next does all of it."""
-        self._abandoned = True
-        self.close()
+        """It will not be done here: the record stays unsettled, and whoever reads it next does it."""
+        self.fan.closed(self.subscription_id, settled=False, begun=self._begun)
 
     def acknowledged(self, size: int) -> None:
         """One record produced for it is safe."""
-        self._give(size)
+        self.fan.acknowledged(size)
         self.close()

@@ -12,7 +12,7 @@ import structlog
 from relay.errors import Malformed, TooManyMalformed
 from relay.model import Delivery, Record
 from relay.pipeline.attempt import Bench, bury, make, produce
-from relay.pipeline.fan import Fan
+from relay.pipeline.fan import Fan, Part
 from relay.pipeline.results import letter
 
 log = structlog.get_logger()
@@ -60,18 +60,16 @@ class Faults:
         self._tools.metrics.dead_letters.add("malformed")
         bury(record, str(malformed), fan, self._tools)
 
-    async def attempt(self, delivery: Delivery, fan: Fan) -> None:
+    async def attempt(self, delivery: Delivery, part: Part) -> None:
         """One attempt; a fault of our own in it costs this delivery only, on the record, up to the limit."""
-        if fan.stopping:
-            fan.abandon()
-            return
+        part.begin()
         try:
-            await make(delivery, fan, self._tools)
+            await make(delivery, part, self._tools)
         except Exception:
             self._failed += 1
             self._tools.metrics.faults.add()
             log.exception("delivery.failed", delivery_id=delivery.id, subscription_id=delivery.subscription_id)
             if self._failed > FAULTS_MAX:
                 raise
-            produce(letter(delivery, "internal_error", topics=self._tools.topics), fan, self._tools)
-            fan.close()
+            produce(letter(delivery, "internal_error", topics=self._tools.topics), part, self._tools)
+            part.close()

@@ -5,23 +5,21 @@ be, the group knows where it starts. Edge.
 
 import asyncio
 import socket
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError
 
 from relay.broker import Broker, kafka_settings
 from relay.config import Config
+from relay.ending import unless
 from relay.errors import TopicProblem, Unreachable
 from relay.pipeline.start import establish_start
 from relay.topics import Grade, Topics, examine
 
 log = structlog.get_logger()
-
-T = TypeVar("T")
 
 PAUSES_S = (1, 2, 5, 10)  # between tries to reach a broker: soon at first, and never a burden on one that comes back
 RESOLVE_S = 2.0  # for a broker's name: it was reached by it a moment ago
@@ -46,31 +44,13 @@ async def reached(config: Config, stop: asyncio.Event) -> Ground | None:
     tries = 0
     while not stop.is_set():
         try:
-            return await _unless(stop, _look(config))
+            return await unless(stop, _look(config))
         except Unreachable as error:
             pause_s = PAUSES_S[min(tries, len(PAUSES_S) - 1)]
             tries += 1
             log.warning("broker.unreachable", error=str(error), retry_in_s=pause_s)
-            await _unless(stop, asyncio.sleep(pause_s))
+            await unless(stop, asyncio.sleep(pause_s))
     return None
-
-
-async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
-    """What the work comes to; None: told to stop before it was done."""
-    outcome: list[T] = []
-
-    async def do() -> None:
-        outcome.append(await work)
-        told.cancel()
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            told = group.create_task(stop.wait())
-            doing = group.create_task(do())
-            told.add_done_callback(lambda _: doing.cancel())
-    except ExceptionGroup as several:
-        raise several.exceptions[0] from None
-    return outcome[0] if outcome else None
 
 
 async def _look(config: Config) -> Ground:

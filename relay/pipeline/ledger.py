@@ -2,12 +2,41 @@
 What of one partition has been taken and settled while one assignment lasts. Pure.
 
 An offset is committable when it and all below it are settled: every delivery of the record has an outcome, and every
-record that tells it is acknowledged. Offsets are never assumed contiguous: compaction and transaction markers leave
-gaps. One ledger belongs to one assignment; a late settlement lands in a retired one and moves nothing.
+record that tells it is acknowledged. What is settled above that goes into the commit's metadata (`settled`). Offsets
+are never assumed contiguous: compaction and transaction markers leave gaps.
+
+    LOADING --begin--> OPEN --drain--> DRAINING --suspend--> SUSPENDED --resume--> OPEN     the partition came back
+                         |                                       |
+                         '--close--> CLOSING (going down)        '--retire--> RETIRED       it did not, or who knows
+
+While DRAINING or SUSPENDED its fate is open: nothing is started, what is in flight goes on; once SUSPENDED, retries and
+dead letters are held back, for a new owner would write them too. A late settlement lands in a retired ledger and moves
+nothing.
 """
 
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Protocol
+
+from relay.model import Record
+from relay.pipeline.settled import CHARACTERS, Print, Settled, Walked, encode, fits, print_of
+
+
+class Phase(Enum):
+    """Of an assignment."""
+
+    LOADING = auto()
+    OPEN = auto()
+    DRAINING = auto()
+    SUSPENDED = auto()
+    CLOSING = auto()
+    RETIRED = auto()
+
+
+UNDECIDED = frozenset({Phase.DRAINING, Phase.SUSPENDED})
+COMMITTABLE = frozenset({Phase.OPEN, Phase.DRAINING, Phase.CLOSING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,71 +47,195 @@ class Commit:
     metadata: str = ""
 
 
+NOTHING = Commit(-1)  # what Kafka says of a partition without a committed offset
+
+
+class Progress(Protocol):
+    """The fan-out of a record that is being walked."""
+
+    def walked(self) -> Walked | None:
+        """How far it got; None: nothing of it is settled yet."""
+        ...
+
+
 class Ledger:
     """Taken, started, settled; one partition, one assignment."""
 
-    __slots__ = ("_open", "_position", "_started", "draining", "generation", "partition", "retired", "topic")
+    __slots__ = (
+        *("active", "generation", "partition", "phase", "revision", "topic"),
+        *("_expected", "_fans", "_open", "_part_done", "_position", "_restored", "_sent", "_top", "_top_print"),
+    )
 
     def __init__(self, topic: str, partition: int, *, generation: int) -> None:
         self.topic = topic
         self.partition = partition
         self.generation = generation
-        self.retired = False
-        self.draining = False  # about to be revoked: nothing new is started
-        self._position: int | None = None  # the next offset to be read; None while loading
-        self._open: dict[int, None] = {}  # in the log's order, for records are taken in it
-        self._started: set[int] = set()
+        self.phase = Phase.LOADING
+        self.active = 0  # attempts begun and not yet told of: what a drain waits for
+        self.revision = 0  # rises whenever there is something new to commit
+        self._position = 0  # the next offset to be read
+        self._open: dict[int, Print | None] = {}  # in the log's order; None: known from the map, not read again yet
+        self._expected: deque[int] = deque()  # of these, the ones at or below the top that are to be read again
+        self._fans: dict[int, Progress] = {}
+        self._part_done: dict[int, None] = {}  # records of which some deliveries are settled
+        self._restored: dict[int, Walked] = {}  # what the map says of records that are not walked again yet
+        self._top = -1  # the highest settled offset
+        self._top_print: Print | None = None
+        self._sent: list[Commit] = []  # what the broker may hold of ours, or what we were loaded from
 
     @property
     def ready(self) -> bool:
-        return self._position is not None and not self.retired
+        """What is read of it may be taken."""
+        return self.phase is Phase.OPEN
 
     @property
-    def stopping(self) -> bool:
-        """On its way to another owner, or there already: nothing new is started."""
-        return self.draining or self.retired
+    def undecided(self) -> bool:
+        """Whether it goes on is not known yet: nothing is started, and nothing is given up."""
+        return self.phase in UNDECIDED
+
+    @property
+    def suspended(self) -> bool:
+        """The partition may be another's: what that one would write too is held back."""
+        return self.phase is Phase.SUSPENDED
+
+    @property
+    def retired(self) -> bool:
+        return self.phase is Phase.RETIRED
 
     @property
     def open(self) -> int:
-        """How many records are taken and not settled."""
+        """How many records are known and not settled."""
         return len(self._open)
 
     @property
-    def in_flight(self) -> int:
-        """How many records are started and not settled: what a drain waits for."""
-        return len(self._started)
+    def position(self) -> int:
+        """The next offset to be read."""
+        return self._position
 
-    def begin(self, offset: int) -> None:
-        """Loaded: reading goes on at this offset."""
-        self._position = offset
+    def crowded(self, more: int) -> bool:
+        """Whether the map might not fit if so many more records were taken: the partition waits for its slowest."""
+        if not self._open:
+            return False
+        base = next(iter(self._open))
+        return not fits(len(self._open) + more, self._position + more - base)
 
-    def take(self, offsets: Iterable[int]) -> None:
-        """These were fetched, in the log's order; none is committable before it is settled."""
-        for offset in offsets:
-            assert self._position is not None, "taken while loading"
+    # -- the assignment
+
+    def begin(self, start: int, held: Commit = NOTHING, settled: Settled | None = None) -> None:
+        """
+        Loaded: reading goes on here, and passes over what the map says is settled.
+
+        Args:
+            start: The next offset to be read.
+            held: What the broker holds as committed.
+            settled: The map that came with it; None: it had none, or there was doubt.
+        """
+        self.phase = Phase.OPEN
+        self._position = start
+        self._sent = [held]
+        if settled is not None:
+            self._open = dict.fromkeys(settled.open)
+            self._expected = deque(settled.open)
+            self._restored = dict(settled.walked)
+            self._top, self._top_print = settled.top, settled.print
+
+    def drain(self) -> None:
+        """The group rebalances: nothing new is started until it is known who holds the partition next."""
+        if self.phase is Phase.OPEN:
+            self.phase = Phase.DRAINING
+
+    def suspend(self) -> None:
+        """What could be committed is; the partition may be another's by now."""
+        if self.phase is Phase.DRAINING:
+            self.phase = Phase.SUSPENDED
+        else:
+            self.retire()  # was loading, or going down: nothing of it would go on
+
+    def resume(self, generation: int) -> None:
+        """It came back before anybody else had it."""
+        assert self.phase is Phase.SUSPENDED, "resumed without having been suspended"
+        self.phase, self.generation = Phase.OPEN, generation
+
+    def close(self) -> None:
+        """The worker is going down: nothing new is started, what is in flight may be committed."""
+        if self.phase in COMMITTABLE:
+            self.phase = Phase.CLOSING
+        else:
+            self.retire()
+
+    def retire(self) -> None:
+        """The assignment is over: nothing of it may be committed any more, and no retry may be written for it."""
+        self.phase = Phase.RETIRED
+        self._open.clear()
+        self._expected.clear()
+        self._fans.clear()
+        self._part_done.clear()
+        self._restored.clear()
+
+    # -- its records
+
+    def take(self, records: Sequence[Record]) -> list[Record]:
+        """
+        These were fetched, in the log's order; none is committable before it is settled.
+
+        Returns:
+            Those that are to be walked; what the map says is settled is not among them.
+        """
+        taken = []
+        for record in records:
+            offset = record.offset
             assert offset >= self._position, f"{offset} was read already"
-            self._open[offset] = None
+            while self._expected and self._expected[0] < offset:
+                self._gone(self._expected.popleft())
+            if offset > self._top:
+                self._open[offset] = print_of(record)
+                taken.append(record)
+            elif self._expected and self._expected[0] == offset:
+                self._open[self._expected.popleft()] = print_of(record)
+                taken.append(record)
+            else:
+                self.revision += 1  # passed over: the position alone is news
             self._position = offset + 1
+        return taken
 
     def advance(self, position: int) -> None:
         """The consumer has read up to here, over markers and gaps too; never moves back."""
-        assert self._position is not None, "advanced while loading"
-        self._position = max(self._position, position)
+        while self._expected and self._expected[0] < position:
+            self._gone(self._expected.popleft())
+        if position > self._position:
+            self._position = position
+            self.revision += 1
 
-    def start(self, offset: int) -> None:
-        """Its deliveries are under way; a drain waits for it."""
-        if not self.retired:
-            self._started.add(offset)
+    def _gone(self, offset: int) -> None:
+        """The map has it as open, and the log no longer holds it."""
+        del self._open[offset]
+        self._restored.pop(offset, None)
+        self.revision += 1
+
+    def start(self, offset: int, fan: Progress) -> Walked | None:
+        """Its walk begins; how far an earlier one got, by the map."""
+        if self.phase is not Phase.RETIRED:
+            self._fans[offset] = fan
+            if offset in self._restored:
+                self._part_done[offset] = None
+        return self._restored.pop(offset, None)
+
+    def progressed(self, offset: int) -> None:
+        """A delivery of it is settled, others are not."""
+        if offset in self._fans:
+            self._part_done[offset] = None
+            self.revision += 1
 
     def settle(self, offset: int) -> None:
         """Every delivery of it has an outcome, acknowledged. In a retired ledger, or twice, changes nothing."""
-        if not self.retired:
-            self._open.pop(offset, None)
-            self._started.discard(offset)
-
-    def abandon(self, offset: int) -> None:
-        """It will not be settled here: nothing at or above it is committed, and a drain no longer waits for it."""
-        self._started.discard(offset)
+        if offset not in self._open:
+            return
+        fingerprint = self._open.pop(offset)
+        if offset > self._top:
+            self._top, self._top_print = offset, fingerprint
+        self._fans.pop(offset, None)
+        self._part_done.pop(offset, None)
+        self.revision += 1
 
     def put_back(self, offset: int) -> None:
         """
@@ -90,20 +243,67 @@ class Ledger:
 
         For records that are not due and too large or too many to keep; the consumer seeks to the same offset.
         """
-        for held in [taken for taken in self._open if taken >= offset]:
-            assert held not in self._started, "put back what is under way"
-            del self._open[held]
+        held = [taken for taken in self._open if taken >= offset]
+        assert not any(taken in self._fans for taken in held), "put back what is under way"
+        for taken in held:
+            if taken > self._top:
+                del self._open[taken]
+        self._expected = deque(taken for taken in held if taken <= self._top)  # these the log must bring again
         self._position = offset
 
-    def snapshot(self) -> Commit | None:
-        """What may be committed now; None while loading and once retired. One synchronous call, one moment."""
-        if not self.ready:
-            return None
-        assert self._position is not None
-        return Commit(next(iter(self._open), self._position))
+    # -- what is committed
 
-    def retire(self) -> None:
-        """The assignment is over: nothing of it may be committed any more, and no retry may be written for it."""
-        self.retired = True
-        self._open.clear()
-        self._started.clear()
+    def snapshot(self, nonce: bytes = bytes(8), characters: int = CHARACTERS) -> Commit | None:
+        """What may be committed now; None while loading and once it is over. One synchronous call, one moment."""
+        if self.phase not in COMMITTABLE:
+            return None
+        if not self._open:
+            return Commit(max(self._position, self._top + 1))
+        base = next(iter(self._open))
+        settled = self._settled(base)
+        while settled is not None:
+            if text := encode(settled, nonce, characters):
+                return Commit(base, text)
+            settled = self._lower(settled)
+        return Commit(base)
+
+    def _settled(self, base: int) -> Settled | None:
+        walked = {**self._restored}
+        for offset in self._part_done:
+            if (how_far := self._fans[offset].walked()) is not None:
+                walked[offset] = how_far
+        top, fingerprint = self._top, self._top_print
+        if walked and (highest := max(walked)) > top:
+            top, fingerprint = highest, self._open[highest]
+        if top < base or fingerprint is None:
+            return None
+        open_ = []
+        for offset in self._open:
+            if offset > top:
+                break
+            open_.append(offset)
+        return Settled(base=base, top=top, print=fingerprint, open=tuple(open_), walked=walked)
+
+    def _lower(self, settled: Settled) -> Settled | None:
+        """It did not fit: what is known of its lower half, so that the rest is replayed."""
+        count = len(settled.open)
+        for place in range(min(count // 2, count - 2), 0, -1):
+            top = settled.open[place]
+            fingerprint = self._open[top]
+            if fingerprint is not None:
+                walked = {offset: how_far for offset, how_far in settled.walked.items() if offset <= top}
+                open_ = settled.open[: place + 1]
+                return Settled(base=settled.base, top=top, print=fingerprint, open=open_, walked=walked)
+        return None
+
+    def sent(self, commit: Commit) -> None:
+        """It is on its way: from now on the broker may hold it, whatever we hear."""
+        self._sent.append(commit)
+
+    def confirmed(self, commit: Commit) -> None:
+        """The broker holds it, and nothing older."""
+        self._sent = [commit]
+
+    def recognises(self, held: Commit) -> bool:
+        """Whether what the broker holds is ours, so that nobody else committed in between."""
+        return held in self._sent

@@ -19,6 +19,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from relay.clock import Clock
+from relay.ending import let_go
 from relay.model import Outgoing
 
 log = structlog.get_logger()
@@ -33,6 +34,11 @@ class Ticket(Protocol):
     @property
     def retired(self) -> bool:
         """Its assignment is over: only its results may still be written."""
+        ...
+
+    @property
+    def suspended(self) -> bool:
+        """Whether its assignment is over is not known yet: everything but its results is held back."""
         ...
 
     def acknowledged(self, size: int) -> None:
@@ -73,7 +79,9 @@ class Produce:
         self._idle.set()
         self._partitions: dict[str, int] = {}
         self._broken: BaseException | None = None
+        self._held: list[tuple[Outgoing, Ticket]] = []  # until it is known whether their assignment goes on
         self.unacknowledged = 0
+        self.acknowledged = 0  # records since the start: that they move is seen by it
 
     async def open(self, topics: Sequence[str]) -> None:
         """Connected, and the partition counts of these topics known."""
@@ -87,18 +95,38 @@ class Produce:
         if producer is not None:
             # stop() would wait for what cannot be sent; private, but the only way to tell it not to (0.14)
             producer._message_accumulator.fail_all(KafkaError("the producer is closed"))  # noqa: SLF001
-            await producer.stop()
+            await let_go(producer.stop())
 
     def send(self, record: Outgoing, ticket: Ticket) -> None:
         """Queue one record; its ticket hears of it once it is acknowledged."""
+        self.unacknowledged += 1
+        self._idle.clear()
+        if ticket.suspended and record.topic != self._results:
+            self._held.append((record, ticket))
+        else:
+            self._queue(record, ticket)
+
+    def decided(self) -> None:
+        """Held back records are looked at again: sent, given up, or held further."""
+        held, self._held = self._held, []
+        for record, ticket in held:
+            if ticket.suspended:
+                self._held.append((record, ticket))
+            else:
+                self._queue(record, ticket)
+
+    def _queue(self, record: Outgoing, ticket: Ticket) -> None:
         partition = self._partition(record)
         lane = self._lanes.get((record.topic, partition))
         if lane is None:
             lane = self._lanes[record.topic, partition] = Lane(record.topic, partition)
         lane.pending.append((record, ticket))
-        self.unacknowledged += 1
-        self._idle.clear()
         self._mark(lane)
+
+    @property
+    def waiting(self) -> int:
+        """Records that are to be sent and are not acknowledged."""
+        return self.unacknowledged - len(self._held)
 
     async def flush(self) -> None:
         """Return once everything queued so far and since is acknowledged."""
@@ -126,6 +154,9 @@ class Produce:
             if ticket.retired and record.topic != self._results:
                 lane.pending.popleft()  # the partition's new owner makes its own; a chain of retries must not fork
                 self._acknowledge([(record, ticket)])
+                continue
+            if ticket.suspended and record.topic != self._results:
+                self._held.append(lane.pending.popleft())
                 continue
             if batch.append(timestamp=None, key=record.key, value=record.value, headers=list(record.headers)) is None:
                 break
@@ -155,6 +186,7 @@ class Produce:
 
     def _acknowledge(self, sent: Sequence[tuple[Outgoing, Ticket]]) -> None:
         self.unacknowledged -= len(sent)
+        self.acknowledged += len(sent)
         if self.unacknowledged == 0:
             self._idle.set()
         for record, ticket in sent:

@@ -40,6 +40,11 @@ class Room:
         if not self._below.is_set():
             await self._below.wait()
 
+    @property
+    def blocked(self) -> bool:
+        """Whether some intake waits for what is in flight."""
+        return not self._below.is_set() or self._places.locked() or self._queue.locked()
+
     async def enter(self) -> None:
         """Return with a place in flight; `leave` gives it back."""
         await self._places.acquire()

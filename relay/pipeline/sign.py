@@ -130,7 +130,7 @@ def sign(
         "webhook-timestamp": str(now_ms // 1000),
         "relay-event": event.type,
         "relay-attempt": str(delivery.attempt),
-        "relay-trigger": delivery.trigger.value,
+        "relay-trigger": delivery.trigger,
     }
     headers |= signer.headers(event.body, message_id=delivery.id, now_ms=now_ms)
     for name, value in own_headers.items():

@@ -5,15 +5,25 @@ A group without any offset starts where it was told to; a new partition of a kno
 that the log no longer holds at what is left, and what was passed over is told.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
+
+from relay.ending import let_go
+from relay.pipeline.holdings import Found, Partition
+from relay.pipeline.ledger import NOTHING, Commit, Ledger
+from relay.pipeline.settled import Print, Settled, decode, print_of
 
 log = structlog.get_logger()
+
+ESTABLISH_S = 15.0  # for a handful of questions; aiokafka itself would ask for ever
+PEEK_S = 10.0  # for one record of each partition
+PEEK_BYTES = 1  # a partition: the broker sends one batch whole all the same (KIP-74), and more is not looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +47,100 @@ def start_offset(committed: int | None, *, begin: int, end: int) -> int:
     return begin if committed is None or not begin <= committed <= end else committed
 
 
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """Where a partition goes on, and what retention took before it could."""
+
+    found: Found
+    lost: Lost | None = None
+
+
+async def resumption(
+    consumer: AIOKafkaConsumer,
+    settings: Mapping[str, Any],
+    partitions: Sequence[Partition],
+    *,
+    known: Mapping[Partition, Ledger],
+) -> dict[Partition, Resumption]:
+    """
+    Where each of these partitions goes on by the broker's word, each committed offset and its metadata read in one.
+
+    A map counts only if the record at its top is fetched and is the one that it was made of.
+
+    Args:
+        consumer: The group's, which holds the partitions.
+        settings: Of the client.
+        partitions: To be read on.
+        known: Ledgers that recognise what they sent; their maps need no proof.
+
+    Raises:
+        KafkaError: The broker is in trouble; ask again.
+    """
+    at = [TopicPartition(*one) for one in partitions]
+    committed = await consumer._coordinator.fetch_committed_offsets(at)  # noqa: SLF001  the public one drops metadata
+    begins, ends = await consumer.beginning_offsets(at), await consumer.end_offsets(at)
+    helds = {tp: Commit(one.offset, one.metadata or "") for tp, one in committed.items()}
+    maps: dict[TopicPartition, Settled] = {}
+    for tp, held in helds.items():
+        one = known.get((tp.topic, tp.partition))
+        if (one is None or not one.recognises(held)) and begins[tp] <= held.offset:
+            settled = decode(held.metadata, held.offset) if held.metadata else None
+            if settled is not None and settled.top < ends[tp]:
+                maps[tp] = settled
+            elif held.metadata:
+                log.warning("map.refused", topic=tp.topic, partition=tp.partition, offset=held.offset)
+    prints = await _peek(settings, {tp: one.top for tp, one in maps.items()})
+    found: dict[Partition, Resumption] = {}
+    for tp in at:
+        held, settled = helds.get(tp, NOTHING), maps.get(tp)
+        if settled is not None and prints.get(tp) != settled.print:
+            log.warning("map.refused", topic=tp.topic, partition=tp.partition, offset=held.offset)
+            settled = None
+        offset = None if held == NOTHING else held.offset
+        start = start_offset(offset, begin=begins[tp], end=ends[tp])
+        lost = Lost(tp.topic, tp.partition, held.offset, begins[tp]) if 0 <= held.offset < begins[tp] else None
+        found[tp.topic, tp.partition] = Resumption(Found(held=held, start=start, settled=settled), lost)
+    return found
+
+
+async def _peek(settings: Mapping[str, Any], tops: Mapping[TopicPartition, int]) -> dict[TopicPartition, Print]:
+    """
+    The fingerprint of the record at each of these offsets; none where the log holds no such record, or brings none in
+    time: nothing but aborted transactions may stand there, for a log that was made anew.
+
+    Raises:
+        KafkaError: The broker is in trouble.
+    """
+    found: dict[TopicPartition, Print] = {}
+    if not tops:
+        return found
+    consumer = AIOKafkaConsumer(
+        **settings,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_committed",
+        max_partition_fetch_bytes=PEEK_BYTES,
+    )
+    try:
+        await consumer.start()
+        consumer.assign(list(tops))
+        for tp, top in tops.items():
+            consumer.seek(tp, top)
+        left = set(tops)
+        async with asyncio.timeout(PEEK_S):
+            while left:
+                for tp, records in (await consumer.getmany(*left, timeout_ms=int(PEEK_S * 1000))).items():
+                    if records[0].offset == tops[tp]:
+                        found[tp] = print_of(records[0])
+                    left.discard(tp)
+                    consumer.pause(tp)
+    except TimeoutError:
+        log.warning("map.unproven", partitions=len(tops) - len(found))
+    finally:
+        await let_go(consumer.stop())
+    return found
+
+
 async def establish_start(
     settings: Mapping[str, Any], group: str, topics: Sequence[str], start: str | int, partitions: Mapping[str, int]
 ) -> bool:
@@ -55,10 +159,23 @@ async def establish_start(
 
     Returns:
         Whether the group was new.
+
+    Raises:
+        KafkaError: The broker is in trouble, or does not answer in time.
     """
-    consumer = AIOKafkaConsumer(**settings, group_id=group, enable_auto_commit=False, isolation_level="read_committed")
-    await consumer.start()
     try:
+        async with asyncio.timeout(ESTABLISH_S):
+            return await _established(settings, group, topics, start, partitions)
+    except TimeoutError:
+        raise KafkaTimeoutError(f"no answer about the group {group} within {ESTABLISH_S:.0f} s") from None
+
+
+async def _established(
+    settings: Mapping[str, Any], group: str, topics: Sequence[str], start: str | int, partitions: Mapping[str, int]
+) -> bool:
+    consumer = AIOKafkaConsumer(**settings, group_id=group, enable_auto_commit=False, isolation_level="read_committed")
+    try:
+        await consumer.start()
         everything = [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
         consumer.assign(everything)
         if await consumer._coordinator.fetch_committed_offsets(everything):  # noqa: SLF001  the public one asks singly
@@ -85,4 +202,4 @@ async def establish_start(
         )
         return True
     finally:
-        await consumer.stop()
+        await let_go(consumer.stop())

@@ -6,6 +6,7 @@ client session on top costs as much again as everything below it (68 microsecond
 """
 
 import asyncio
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Self
@@ -17,10 +18,17 @@ from aiohttp.connector import Connection
 from aiohttp.http import RawResponseMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
-from yarl import URL
 
 from relay.model import Answer, Reply, Request
-from relay.pipeline.deliver import HEADERS, LINE_BYTES, READ_BUFFER_BYTES, URLS_CACHED, GuardedConnector, failure
+from relay.pipeline.deliver import (
+    HEADERS,
+    LINE_BYTES,
+    READ_BUFFER_BYTES,
+    URLS_CACHED,
+    GuardedConnector,
+    callable_url,
+    failure,
+)
 from relay.pipeline.egress import Egress
 
 JOINED_BYTES = (
@@ -47,6 +55,7 @@ class WireDeliver:
         self._connector = GuardedConnector(egress, resolver=resolver)
         self._connect = aiohttp.ClientTimeout(total=None, connect=connect_timeout_s)
         self._response_bytes = response_bytes
+        self._schemes = egress.schemes
         self._target = lru_cache(maxsize=URLS_CACHED)(_target)
 
     async def __aenter__(self) -> Self:
@@ -57,8 +66,8 @@ class WireDeliver:
 
     async def __call__(self, request: Request) -> Reply:
         try:
-            target = self._target(request.url)
-        except ValueError as error:
+            target = self._target(request.url, self._schemes)
+        except ValueError as error:  # yarl reads a port only when it is asked for
             return failure(aiohttp.InvalidURL(request.url, str(error)))
         connection: Connection | None = None
         message: RawResponseMessage | None = None
@@ -116,14 +125,12 @@ async def _exchanged(connection: Connection, head: bytes, body: bytes) -> tuple[
             return message, content
 
 
-def _target(url: str) -> Target:
+def _target(url: str, schemes: AbstractSet[str]) -> Target:
     """
     Raises:
-        ValueError: It is no URL that can be called.
+        InvalidURL: It is no URL that may be called.
     """
-    parsed = URL(url, encoded=True)
-    if parsed.scheme not in {"http", "https"} or not parsed.raw_host:
-        raise ValueError("it is not http(s) with a host")
+    parsed = callable_url(url, schemes)
     asked = ClientRequest(hdrs.METH_POST, parsed, loop=asyncio.get_running_loop())
     return Target(asked, f"POST {parsed.raw_path_qs} HTTP/1.1\r\nhost: {parsed.host_port_subcomponent}\r\n")
 

@@ -6,7 +6,7 @@ goes in is `attempt.make`; the order that records are taken in, `events` and `de
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -41,22 +41,22 @@ class Worker:
         self._commit_interval_s = commit_interval_s
         self._drain_s = drain_s
 
-    async def run(self, stop: asyncio.Event, also: Coroutine[Any, Any, None]) -> None:
+    async def run(self, stop: asyncio.Event, also: Sequence[Coroutine[Any, Any, None]]) -> None:
         """
         Work until told to stop; then drain, flush and commit.
 
         Args:
             stop: Set when the worker should end.
-            also: What else runs for as long: following the subscriptions.
+            also: What else runs for as long, such as following the subscriptions.
 
         Raises:
             TooManyMalformed: The producer or the topic is wrong; nothing further is committed.
         """
         async with asyncio.TaskGroup() as group:
-            work = [also, self._tools.produce.run()]
+            work = [*also, self._tools.produce.run()]
             work += [intake.load() for intake in self._intakes]
             work += [self._commit(intake) for intake in self._intakes]
-            services = [group.create_task(one) for one in work]
+            services = [group.create_task(_endless(one)) for one in work]
             await self._attempt(stop)
             await self._flush()
             for intake in self._intakes:
@@ -89,3 +89,13 @@ class Worker:
         while True:
             await self._tools.clock.sleep(self._commit_interval_s)
             await intake.commit()
+            intake.watch_partitions()
+
+
+async def _endless(service: Coroutine[Any, Any, None]) -> None:
+    """
+    Raises:
+        RuntimeError: It has ended, and nobody told it to: the work that it did is missing from now on.
+    """
+    await service
+    raise RuntimeError(f"{service!r} ended by itself")

@@ -14,6 +14,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from relay.ending import let_go
 from relay.model import Record
 
 PARTITION = 0
@@ -43,7 +44,7 @@ class Follower:
         try:
             await self._consumer.start()
         except BaseException:
-            await self._consumer.stop()
+            await let_go(self._consumer.stop())
             raise
         self._consumer.assign([self._at])
         return self
@@ -51,7 +52,7 @@ class Follower:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._consumer.stop()
+        await let_go(self._consumer.stop())
 
     async def everything(self) -> list[Record]:
         """

@@ -26,7 +26,7 @@ from relay.pipeline.egress import Egress
 from relay.pipeline.wire import WireDeliver
 from tests.contracts.receivers import Peer, a_certificate, each, once, receiving
 
-LOOPBACK = Egress(allowed=[ip_network("127.0.0.0/8")])
+LOOPBACK = Egress(allow_http=True, allowed=[ip_network("127.0.0.0/8")])
 KEPT_BYTES = 1024  # of a body
 SHORT_S = 0.3  # a timeout that is waited for
 UNREAD_BYTES = 8 << 20  # more than the kernel takes for one who does not read
@@ -788,7 +788,7 @@ async def test_an_address_that_is_not_public_is_refused(opens: Opens, host: str)
 )
 async def test_loopback_by_any_name_is_not_reached(opens: Opens, host: str) -> None:
     """Unless the operator allowed it."""
-    async with receiving(each(OK)) as receiver, opens(Egress()) as deliver:
+    async with receiving(each(OK)) as receiver, opens(Egress(allow_http=True)) as deliver:
         reply = await replied(deliver, a_request(receiver.url(host=host)))
 
     assert reason(reply) in {Reason.BLOCKED_ADDRESS, Reason.INVALID_URL, Reason.DNS}
@@ -807,7 +807,7 @@ async def test_loopback_of_ipv6_is_refused_where_only_that_of_ipv4_is_allowed(op
 async def test_relays_own_listener_is_refused_whatever_is_allowed(opens: Opens) -> None:
     """By address and by a name that leads there."""
     async with receiving(each(OK)) as listener, receiving(each(OK)) as receiver:
-        own = Egress(allowed=[ip_network("127.0.0.0/8")], own=[("127.0.0.1", listener.port)])
+        own = Egress(allow_http=True, allowed=[ip_network("127.0.0.0/8")], own=[("127.0.0.1", listener.port)])
         async with opens(own, resolver=Names(["127.0.0.1"])) as deliver:
             for host in ("127.0.0.1", "receiver.example"):
                 reply = await replied(deliver, a_request(listener.url(host=host)))
@@ -815,6 +815,41 @@ async def test_relays_own_listener_is_refused_whatever_is_allowed(opens: Opens) 
             assert THE_OK == await replied(deliver, a_request(receiver.url()))
 
     assert [] == listener.peers
+
+
+def own_address() -> str:
+    """One of this machine's that is not loopback, where it has one: what it would speak from to the outside."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            one.connect(("192.0.2.1", 9))  # nothing is sent: RFC 5737 documents with it
+        except OSError:
+            return "127.0.0.2"
+        return str(one.getsockname()[0])
+
+
+async def test_a_listener_on_every_interface_is_refused_at_each_of_them(opens: Opens) -> None:
+    """Its address says nothing of where it can be reached; another port there is another server."""
+    here = own_address()
+    async with receiving(each(OK), host="0.0.0.0") as listener, receiving(each(OK), host=here) as receiver:
+        networks = [ip_network("127.0.0.0/8"), ip_network(f"{here}/32")]
+        own = Egress(allow_http=True, allowed=networks, own=[("0.0.0.0", listener.port)])
+        async with opens(own) as deliver:
+            for host in ("127.0.0.1", here):
+                reply = await replied(deliver, a_request(listener.url(host=host)))
+                assert Reason.BLOCKED_ADDRESS == reason(reply)
+            assert THE_OK == await replied(deliver, a_request(receiver.url(host=here)))
+
+    assert [] == listener.peers
+
+
+async def test_a_url_without_tls_is_not_called_unless_the_operator_allowed_it(opens: Opens) -> None:
+    """However it came to be stored: RELAY_ALLOW_HTTP may have been true then."""
+    only_tls = Egress(allowed=[ip_network("127.0.0.0/8")])
+    async with receiving(each(OK)) as receiver, opens(only_tls) as deliver:
+        reply = await replied(deliver, a_request(receiver.url()))
+
+    assert Reason.INVALID_URL == reason(reply)
+    assert [] == receiver.peers
 
 
 async def test_a_name_is_judged_anew_for_every_new_connection(opens: Opens) -> None:

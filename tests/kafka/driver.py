@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +16,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic, RecordsToDelete
 
+ROOT = Path(__file__).parents[2]
 KEY = base64.b64encode(bytes(range(32))).decode()
 SECRET = "a-secret-of-this-test"
 Pair = tuple[bytes | None, bytes | None]
@@ -106,10 +107,16 @@ class Relay:
         where = ("--account", account, "--name", ident, "--url", url, "--events", events, "--secret-file", "-")
         await self.do("subscriptions", "create", "--id", ident, *where, *arguments, stdin=SECRET)
 
-    def worker(self, **settings: str) -> subprocess.Popen[bytes]:
+    def worker(
+        self, *, module: str = "relay", arguments: Sequence[str] = ("worker",), **settings: str
+    ) -> subprocess.Popen[bytes]:
         with (self.folder / f"worker-{len(self.processes)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "relay", "worker"], env=self.env | settings, stdout=log, stderr=log
+                [sys.executable, "-m", module, *arguments],
+                cwd=ROOT,
+                env=self.env | settings,
+                stdout=log,
+                stderr=log,
             )
         self.processes.append(process)
         return process

@@ -50,7 +50,7 @@ class Server:
         self, bootstrap: str, process: subprocess.Popen[bytes] | None = None, folder: Path | None = None
     ) -> None:
         self.bootstrap = bootstrap
-        self._process = process
+        self.process = process
         self._folder = folder
 
     @classmethod
@@ -91,12 +91,12 @@ class Server:
 
     def wait(self) -> None:
         """It accepts connections."""
-        assert self._process is not None
+        assert self.process is not None
         assert self._folder is not None
         host, _, port = self.bootstrap.rpartition(":")
         until = time.monotonic() + START_S
         while time.monotonic() < until:
-            assert self._process.poll() is None, (self._folder / "broker.log").read_text()[-4000:]
+            assert self.process.poll() is None, (self._folder / "broker.log").read_text()[-4000:]
             with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
                 return
             time.sleep(0.1)
@@ -104,9 +104,9 @@ class Server:
 
     def close(self) -> None:
         """It has ended, and its data is gone."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.kill()
-            self._process.wait(30)
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()
+            self.process.wait(30)
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 

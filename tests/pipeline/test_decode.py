@@ -327,6 +327,18 @@ def test_a_traceparent_goes_with_its_event() -> None:
     assert an_event(traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01") == event
 
 
+def test_a_traceparent_that_is_too_long_is_left_behind() -> None:
+    """It goes into every record of its deliveries, and the broker refuses large ones."""
+    assert an_event() == read(a_value(), (("traceparent", b"0" * 257),))
+
+
+def test_of_a_time_that_is_none_the_beginning_is_kept() -> None:
+    """It goes into every result, and the broker refuses large ones."""
+    event = event_of(a_value(time_stamp="x" * 100_000))
+
+    assert "x" * 64 == event.time_raw
+
+
 def test_a_traceparent_that_cannot_be_read_costs_no_event() -> None:
     """It is another's header and optional: the event goes on without it."""
     assert an_event() == read(a_value(), (("traceparent", b"\xff"),))

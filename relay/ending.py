@@ -1,0 +1,55 @@
+"""How waits end: work that is told to stop, and clients that do not let go. Edge (asyncio)."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import structlog
+from aiokafka.errors import KafkaError
+
+log = structlog.get_logger()
+
+T = TypeVar("T")
+
+LET_GO_S = 5.0  # for a client to say goodbye; its broker may be gone, and aiokafka would wait for it
+AGAIN_S = 0.2  # between tries to end one that has swallowed its cancellation
+
+
+async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """What the work comes to; None: told to stop before it was done, and the work is cancelled."""
+    outcome: list[T] = []
+
+    async def do() -> None:
+        outcome.append(await work)
+        told.cancel()
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            told = group.create_task(stop.wait())
+            doing = group.create_task(do())
+            told.add_done_callback(lambda _: doing.cancel())
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
+    return outcome[0] if outcome else None
+
+
+async def let_go(goodbye: Coroutine[Any, Any, None], seconds: float = LET_GO_S) -> None:
+    """
+    The client is closed, or at least left behind, within some seconds. Never raises for trouble of the broker's.
+
+    aiokafka's `stop` waits for brokers that no longer answer, takes a cancellation for a sign to go on, and lets one of
+    its own tasks' escape (0.14).
+    """
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_quietly(goodbye))
+        await asyncio.wait({task}, timeout=seconds)
+        while not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=AGAIN_S)
+
+
+async def _quietly(goodbye: Coroutine[Any, Any, None]) -> None:
+    try:
+        await goodbye
+    except (KafkaError, OSError, TimeoutError) as error:
+        log.debug("client.dropped", error=repr(error))

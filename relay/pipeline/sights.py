@@ -1,0 +1,61 @@
+"""
+What the watchdog sees of a worker: each partition, each consumer, its commits, and the producer. Edge.
+
+Whatever may rightly keep something waiting is told here: attempts within their timeout, timers, pauses, a full room.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from relay.pipeline.attempt import Bench
+from relay.pipeline.consume import Intake
+from relay.pipeline.deliveries import Deliveries
+from relay.pipeline.holdings import Partition
+from relay.pipeline.ledger import Ledger
+from relay.pipeline.watch import Sight
+
+LATE_S = 15.0  # an attempt that has not ended so long after its timeout is none that may be waited for
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sights:
+    """The parts of one worker."""
+
+    tools: Bench
+    intakes: tuple[Intake, Intake]
+    deliveries: Deliveries
+
+    def partitions(self) -> list[Partition]:
+        """Those that are held."""
+        return [at for intake in self.intakes for at in intake.ledgers]
+
+    def __call__(self, ends: Mapping[Partition, int]) -> dict[str, Sight]:
+        """Every part, by name."""
+        now_s = self.tools.clock.monotonic()
+        within = [part.fan.ledger for part, until_s in self.tools.under_way.items() if now_s < until_s + LATE_S]
+        sights = {"producer": self._producer()}
+        for intake in self.intakes:
+            sights[f"consumer {intake.group}"] = Sight(moved=intake.turns, due=intake.trouble)
+            moved, behind = intake.commits
+            sights[f"commits {intake.group}"] = Sight(
+                moved=moved, due="settled work is not committed" if behind else None
+            )
+            for at, ledger in intake.ledgers.items():
+                if ledger.ready:
+                    sights[f"{at[0]}/{at[1]}"] = self._partition(intake, at, ledger, within, ends.get(at, 0))
+        return sights
+
+    def _producer(self) -> Sight:
+        produce = self.tools.produce
+        due = "records are not acknowledged" if produce.waiting else None
+        return Sight(moved=produce.acknowledged, due=due)
+
+    def _partition(self, intake: Intake, at: Partition, ledger: Ledger, within: list[Ledger], end: int) -> Sight:
+        due = None
+        if ledger.position < end and not intake.paused(at):
+            due = f"records up to {end} are not read"
+        elif ledger.open > self.deliveries.held_of(at):
+            due = f"{ledger.open} records are open"
+        mine = {(one.topic, one.partition) for one in within}
+        held = at in mine or (self.tools.room.blocked and any(one in intake.ledgers for one in mine))
+        return Sight(moved=ledger.position + ledger.revision, due=due, held=held)

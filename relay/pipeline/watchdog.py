@@ -1,0 +1,168 @@
+"""
+Ends the process when it stands still, so that whoever starts it again gets a fresh one. Edge.
+
+The watchdog is a task of the worker, and its guard a thread: a loop that is blocked can say nothing of itself.
+"""
+
+import asyncio
+import faulthandler
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from relay.clock import Clock
+from relay.ending import let_go
+from relay.errors import RelayError
+from relay.pipeline.watch import Sight, Watch
+
+log = structlog.get_logger()
+
+LOOK_S = 5.0  # between looks: a dozen of them before anything is called stuck
+ASK_S = 5.0  # for the broker's answer
+BEAT_S = 1.0  # of the loop, and between looks of the guard
+CLOSE_S = 30.0  # for taking everything apart, once stuck: what is stuck may hold that up too
+EXIT_STATUS = 70  # EX_SOFTWARE of sysexits.h
+
+Partition = tuple[str, int]
+
+
+class Stuck(RelayError):
+    """Something that had work stood still, and the broker was there; the message says what."""
+
+    exit_code = EXIT_STATUS
+
+
+class Guard:
+    """A thread that ends the process when the event loop no longer turns, or when it does not end as it should."""
+
+    def __init__(self, stuck_s: float) -> None:
+        self._beat = 0
+        self._left_s = self._stuck_s = stuck_s
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="guard", daemon=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._ended.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    async def beat(self, clock: Clock) -> None:
+        """The loop turns, until cancelled; then the worker is being taken apart, and that has its time too."""
+        self._thread.start()
+        try:
+            while True:
+                self._beat += 1
+                await clock.sleep(BEAT_S)
+        finally:
+            self.ending()
+
+    def ending(self) -> None:
+        """From now on the process has so long to end, whatever turns."""
+        if self._stuck_s:
+            self._left_s, self._stuck_s = CLOSE_S, 0
+
+    def _watch(self) -> None:
+        """Counted in looks of its own: a process that was stopped for a while has missed them too."""
+        seen = -1
+        while not self._ended.wait(BEAT_S):
+            if self._beat != seen and self._stuck_s:
+                seen, self._left_s = self._beat, self._stuck_s
+            else:
+                self._left_s -= BEAT_S
+            if self._left_s <= 0:
+                log.error("worker.stuck", cause="the event loop does not turn" if self._stuck_s else "it does not end")
+                faulthandler.dump_traceback(file=sys.stderr, all_threads=True)
+                os._exit(EXIT_STATUS)
+
+
+class Watchdog:
+    """Looks at the parts of a worker, and at the broker with a connection of its own."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        sights: Callable[[Mapping[Partition, int]], Mapping[str, Sight]],
+        partitions: Callable[[], list[Partition]],
+        *,
+        clock: Clock,
+        guard: Guard,
+        stuck_s: float,
+    ) -> None:
+        """
+        Args:
+            settings: Of the client.
+            sights: The worker's parts by name, as they are, given where the partitions end.
+            partitions: Those that are held.
+            clock: Whose seconds count.
+            guard: Told when the worker is to end.
+            stuck_s: How long a standstill may last.
+        """
+        self._settings = settings
+        self._sights = sights
+        self._partitions = partitions
+        self._clock = clock
+        self._guard = guard
+        self._stuck_s = stuck_s
+        self._watches: dict[str, Watch] = {}
+
+    async def run(self) -> None:
+        """
+        Watch until cancelled.
+
+        Raises:
+            Stuck: A part that had work stood still.
+        """
+        asks: AIOKafkaConsumer | None = None
+        try:
+            while True:
+                await self._clock.sleep(LOOK_S)
+                try:
+                    async with asyncio.timeout(ASK_S):
+                        asks = asks or await self._connected()
+                        ends = await self._ends(asks)
+                except (KafkaError, OSError, TimeoutError):
+                    self._look({}, answers=False)
+                else:
+                    self._look(ends, answers=True)
+        finally:
+            if asks is not None:
+                await let_go(asks.stop())
+
+    async def _connected(self) -> AIOKafkaConsumer:
+        consumer = AIOKafkaConsumer(**self._settings, enable_auto_commit=False, isolation_level="read_committed")
+        try:
+            await consumer.start()
+        except BaseException:
+            await let_go(consumer.stop())
+            raise
+        return consumer
+
+    async def _ends(self, asks: AIOKafkaConsumer) -> dict[Partition, int]:
+        """Where each partition ends, for readers of what is committed; one more question, where none is held."""
+        held = [TopicPartition(*at) for at in self._partitions()]
+        if not held:
+            await asks.topics()
+            return {}
+        return {(tp.topic, tp.partition): end for tp, end in (await asks.end_offsets(held)).items()}
+
+    def _look(self, ends: Mapping[Partition, int], *, answers: bool) -> None:
+        sights, before = self._sights(ends), self._watches
+        self._watches = {name: before.get(name) or Watch(self._stuck_s) for name in sights}
+        for name, sight in sights.items():
+            cause = self._watches[name].see(sight, answers=answers, now_s=self._clock.monotonic())
+            if cause is not None:
+                log.error("worker.stuck", part=name, cause=cause)
+                self._guard.ending()
+                raise Stuck(f"{name}: {cause}")

@@ -1,0 +1,222 @@
+"""What a worker is made of, connected and put together. The rules are elsewhere. Edge."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Coroutine
+from contextlib import AsyncExitStack
+from typing import Any
+
+import orjson
+import structlog
+from aiokafka import AIOKafkaProducer
+
+from relay import __version__
+from relay.broker import kafka_settings
+from relay.clock import SystemClock
+from relay.config import Config
+from relay.ending import let_go
+from relay.metrics import Metrics
+from relay.model import Outgoing
+from relay.pipeline.attempt import Bench
+from relay.pipeline.consume import (
+    DELIVERIES_FETCH_BYTES,
+    DELIVERIES_FETCH_WAIT_MS,
+    EVENTS_FETCH_BYTES,
+    DeliveriesAssignor,
+    EventsAssignor,
+    Intake,
+)
+from relay.pipeline.deliveries import Deliveries
+from relay.pipeline.egress import Egress
+from relay.pipeline.events import Events
+from relay.pipeline.faults import Faults
+from relay.pipeline.ground import Ground
+from relay.pipeline.listener import Listener
+from relay.pipeline.match import Index
+from relay.pipeline.produce import BATCH_BYTES, Produce, size_of
+from relay.pipeline.results import rfc3339
+from relay.pipeline.room import Room
+from relay.pipeline.schedule import Schedule
+from relay.pipeline.sights import Sights
+from relay.pipeline.start import Lost
+from relay.pipeline.watch import STUCK_S
+from relay.pipeline.watchdog import Guard, Watchdog
+from relay.pipeline.wire import WireDeliver
+from relay.pipeline.worker import Worker
+from relay.store.catalogue import Catalogue
+from relay.topics import Topics
+
+log = structlog.get_logger()
+
+FETCH_SHARE = 8  # of the byte budget that one fetch of a consumer may bring: it is here before it can be counted
+HELD_SHARE = 4  # of the byte budget that retries may hold while they wait for their time
+HEADERS_BYTES = 8 * 1024  # of a record, besides key and value: relay's own have 1 kB, a dead letter's reason some more
+
+
+async def wired(
+    config: Config, metrics: Metrics, ground: Ground, listener: Listener, stack: AsyncExitStack
+) -> Callable[[asyncio.Event], Coroutine[Any, Any, None]]:
+    """
+    Everything connected, on the stack; what remains to be done is to run it.
+
+    Raises:
+        KafkaError: The broker is in trouble.
+    """
+    guard = stack.enter_context(Guard(STUCK_S))
+    index = Index()
+    catalogue = Catalogue(config, index, metrics, transactions=ground.transactions)
+    stack.push_async_callback(catalogue.close)
+    await catalogue.load()
+    # our own listener and the brokers are never called, whatever is allowed
+    own = frozenset({(config.metrics_address[0], listener.port), *ground.brokers})
+    tools = await _tools(config, metrics, index, own, stack)
+    events_intake, deliveries_intake = intakes = _intakes(config, ground, tools)
+    faults = Faults(tools, malformed_limit=config.malformed_limit)
+    events = Events(events_intake, tools, faults, namespace=config.namespace, max_event_bytes=config.max_event_bytes)
+    held_bytes = config.buffer_bytes // HELD_SHARE
+    size = config.max_event_bytes
+    deliveries = Deliveries(deliveries_intake, tools, faults, max_event_bytes=size, held_bytes=held_bytes)
+    deliveries_intake.forgotten = deliveries.forgotten
+    for intake in intakes:
+        intake.decided = tools.produce.decided
+        stack.push_async_callback(intake.close, leave=config.on_stop == "leave")
+        await intake.open()
+
+    def refresh() -> None:
+        metrics.in_flight.set(tools.room.in_flight)
+        metrics.buffer_bytes.set(tools.room.held_bytes)
+        metrics.unacknowledged.set(tools.produce.unacknowledged)
+        metrics.waiting.set(events.waiting)
+        metrics.delayed.set(deliveries.held)
+        metrics.lag.clear()
+        metrics.open.clear()
+        for intake in intakes:
+            intake.show(metrics)
+
+    listener.refresh = refresh
+    listener.ready = lambda: all(intake.joined for intake in intakes)
+    interval_s = config.commit_interval_s
+    worker = Worker(tools, intakes, events, deliveries, commit_interval_s=interval_s, drain_s=config.drain_s)
+    sights = Sights(tools=tools, intakes=intakes, deliveries=deliveries)
+    watchdog = Watchdog(
+        kafka_settings(config), sights, sights.partitions, clock=tools.clock, guard=guard, stuck_s=STUCK_S
+    )
+    log.info("worker.started", version=__version__, worker=tools.worker, subscriptions=len(index), group=config.group)
+
+    async def work(stop: asyncio.Event) -> None:
+        await worker.run(stop, [catalogue.follow(), watchdog.run(), guard.beat(tools.clock)])
+        log.info("worker.stopped")
+
+    return work
+
+
+async def _tools(
+    config: Config, metrics: Metrics, index: Index, own: frozenset[tuple[str, int]], stack: AsyncExitStack
+) -> Bench:
+    clock, topics = SystemClock(), Topics(config.topic_prefix)
+
+    async def producer() -> AIOKafkaProducer:
+        client = AIOKafkaProducer(
+            **kafka_settings(config),
+            enable_idempotence=True,
+            acks="all",
+            max_batch_size=min(BATCH_BYTES, config.max_message_bytes),
+            max_request_size=config.max_message_bytes,
+        )
+        try:
+            await client.start()
+        except BaseException:
+            await let_go(client.stop())
+            raise
+        return client
+
+    produce = Produce(producer, results=topics.results, clock=clock)
+    stack.push_async_callback(produce.close)
+    await produce.open(
+        [
+            topics.results,
+            topics.progress,
+            topics.dead_letters,
+            *(topics.deliveries(delay_s) for delay_s in config.delays),
+        ]
+    )
+    egress = Egress(allow_http=config.allow_http, allowed=config.allow_networks, own=own)
+    deliver = WireDeliver(egress, connect_timeout_s=config.connect_timeout_s, response_bytes=config.response_bytes)
+    return Bench(
+        index=index,
+        deliver=await stack.enter_async_context(deliver),
+        produce=produce,
+        room=Room(limit_bytes=config.buffer_bytes, places=config.in_flight),
+        schedule=Schedule(config.retry_delays, config.hold_delays, config.max_age_s),
+        topics=topics,
+        metrics=metrics,
+        clock=clock,
+        new_id=lambda: "att_" + os.urandom(16).hex(),
+        worker=config.instance_id or f"{socket.gethostname()}-{os.getpid()}",
+        timeout_s=config.timeout_s,
+        max_record_bytes=config.max_message_bytes - HEADERS_BYTES,
+        debug=config.log_level == "debug",
+    )
+
+
+def _intakes(config: Config, ground: Ground, tools: Bench) -> tuple[Intake, Intake]:
+    """Of events, and of deliveries: a consumer each, so that retries and their pauses hold up no live event."""
+    settings, fetch_bytes = kafka_settings(config), config.buffer_bytes // FETCH_SHARE
+    common: dict[str, Any] = {
+        "drain_s": config.rebalance_drain_s,
+        "instance_id": config.instance_id,
+        "lost": lambda lost: _tell_lost(lost, tools),
+    }
+    events = Intake(
+        settings,
+        group=config.group,
+        topics=config.events_topics,
+        assignor=EventsAssignor,
+        fetch={"max_partition_fetch_bytes": EVENTS_FETCH_BYTES, "fetch_max_bytes": fetch_bytes},
+        **common,
+    )
+    deliveries = Intake(
+        settings,
+        group=tools.topics.deliveries_group,
+        topics=[topic for topic in ground.partitions if tools.topics.is_deliveries(topic)],
+        assignor=DeliveriesAssignor,
+        fetch={
+            "max_partition_fetch_bytes": DELIVERIES_FETCH_BYTES,
+            "fetch_max_bytes": fetch_bytes,
+            "fetch_max_wait_ms": DELIVERIES_FETCH_WAIT_MS,
+        },
+        **common,
+    )
+    return events, deliveries
+
+
+class _Unwatched:
+    """The ticket of a record that no source waits for."""
+
+    retired = suspended = False
+
+    def __init__(self, room: Room) -> None:
+        self._room = room
+
+    def acknowledged(self, size: int) -> None:
+        self._room.give(size)
+
+
+def _tell_lost(lost: Lost, tools: Bench) -> None:
+    """Retention was faster than we: said in the log, counted, and written where completeness is proved from."""
+    log.error("range.lost", topic=lost.topic, partition=lost.partition, first=lost.first, end=lost.end)
+    tools.metrics.lost.add(by=lost.end - lost.first)
+    told = {
+        "kind": "lost",
+        "topic": lost.topic,
+        "partition": lost.partition,
+        "first": lost.first,
+        "end": lost.end,
+        "at": rfc3339(tools.clock.now_ms()),
+        "worker": tools.worker,
+    }
+    key = f"{lost.topic}/{lost.partition}".encode()
+    record = Outgoing(topic=tools.topics.progress, key=key, value=orjson.dumps(told))
+    tools.room.take(size_of(record))
+    tools.produce.send(record, _Unwatched(tools.room))

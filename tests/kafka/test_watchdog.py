@@ -1,0 +1,103 @@
+"""A worker that stands still ends itself and says why; one that only has to wait does not."""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from tests.kafka.ailing import ILLS, STUCK_S
+from tests.kafka.driver import Relay, an_event, until
+from tests.kafka.journal import Journal
+from tests.kafka.server import Server
+
+pytestmark = pytest.mark.kafka
+
+BARKS_S = 12 * STUCK_S  # on a machine that others use too
+STATUS = 70
+
+
+@pytest.mark.parametrize("ill", sorted(ILLS.keys() - {"nothing", "end_a_service"}))
+async def test_a_worker_that_stands_still_ends_itself_with_the_cause(
+    kafka: str, prefix: str, tmp_path: Path, ill: str
+) -> None:
+    """Whatever of it has fallen ill, there is work and the broker answers."""
+    async with Journal() as journal:
+        with Relay(kafka, prefix, tmp_path) as relay:
+            await relay.prepare()
+            await relay.subscribe("ok", journal.url("ok/a"))
+            worker = relay.worker(module="tests.kafka.ailing", arguments=(ill,))
+            await until(lambda: relay.logged("assignment.loaded", 2))
+            await relay.emit(an_event() for _ in range(20))
+
+            await until(lambda: worker.poll() is not None, BARKS_S)
+
+            assert worker.returncode == STATUS, relay.raw_logs()[-3000:]
+            assert relay.logged("worker.stuck", 1)
+
+
+async def test_a_service_that_ends_by_itself_ends_the_worker(kafka: str, prefix: str, tmp_path: Path) -> None:
+    """What it did is missing from then on, and nobody would notice."""
+    with Relay(kafka, prefix, tmp_path) as relay:
+        await relay.prepare()
+        worker = relay.worker(module="tests.kafka.ailing", arguments=("end_a_service",))
+
+        await until(lambda: worker.poll() is not None, BARKS_S)
+
+        assert worker.returncode == 1
+        assert "ended by itself" in relay.raw_logs()
+
+
+async def test_a_receiver_that_hangs_and_a_delay_that_lasts_are_no_standstill(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
+    """Attempts within their timeout, retries of a day, and transaction markers at the end of the log."""
+    async with Journal() as journal:
+        with Relay(kafka, prefix, tmp_path, RELAY_RETRY_DELAYS="24h", RELAY_TIMEOUT_S=f"{3 * STUCK_S:.0f}") as relay:
+            await relay.prepare()
+            await relay.subscribe("hang", journal.url("hang/a"))
+            await relay.subscribe("ill", journal.url("status/500/a"), account="acct-2")
+            worker = relay.worker(module="tests.kafka.ailing", arguments=("nothing",))
+            await relay.emit(an_event(account=account) for account in ("acct-1", "acct-2"))
+            async with AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=prefix) as producer:
+                for _ in range(3):
+                    async with producer.transaction():
+                        await producer.send_and_wait(relay.events, b"{}", partition=0)
+
+            waited = await until(lambda: worker.poll() is not None or relay.logged("delivery.settled", 2), BARKS_S)
+
+            assert worker.poll() is None, relay.raw_logs()[-3000:]
+            assert waited > STUCK_S
+            assert await relay.end(worker) == 0
+
+
+@pytest.fixture
+def broker(server: Server) -> Iterator[Server]:
+    """One that a test may stop."""
+    if server.process is None:
+        pytest.skip("RELAY_TEST_KAFKA names one that is not ours to stop")
+    with Server.start() as one:
+        yield one
+
+
+async def test_an_outage_of_the_broker_is_no_standstill(broker: Server, prefix: str, tmp_path: Path) -> None:
+    """It lasts several times as long as the watchdog's patience, and deliveries go on behind it."""
+    assert broker.process is not None
+    async with Journal() as journal:
+        with Relay(broker.bootstrap, prefix, tmp_path) as relay:
+            await relay.prepare()
+            await relay.subscribe("ok", journal.url("ok/a"))
+            worker = relay.worker(module="tests.kafka.ailing", arguments=("nothing",))
+            await relay.emit([an_event()])
+            await until(lambda: journal.calls)
+
+            os.kill(broker.process.pid, signal.SIGSTOP)
+            with pytest.raises(AssertionError):
+                await until(lambda: worker.poll() is not None, 4 * STUCK_S)
+            os.kill(broker.process.pid, signal.SIGCONT)
+            await relay.emit([an_event()])
+            await until(lambda: len(journal.calls) >= 2, 60)
+
+            assert await relay.end(worker) == 0
