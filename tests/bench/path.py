@@ -24,6 +24,7 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaProducer
 
+from tests.bench import ledger
 from tests.bench.runs import Run, measure
 from tests.bench.stage import PARTITIONS, STOP_S, Broken, Stage, a_sink, bodies, child, lead_id
 
@@ -131,6 +132,7 @@ async def backlog(stage: Stage, *, events: int, pairs: int) -> None:
         runs["relay"].append(await worker_run(stage, events, f"{stage.prefix}-{number}"))
         runs["bare loop"].append(await loop_run(stage, events, file))
     print("\n".join(table(runs)), flush=True)
+    print(ledger.line(statistics.median(run.cpu_us for run in runs["relay"])), flush=True)
 
 
 def latency_line(ms: list[float]) -> str:
