@@ -12,9 +12,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import ElectionType, TopicPartition
+from confluent_kafka import ConsumerGroupTopicPartitions, ElectionType, TopicPartition
 from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewPartitions, NewTopic
 
+from tests.kafka.driver import until
 from tests.kafka.server import Node, free_ports
 
 HEAP = "512m"  # of each node; three of them must fit beside the workers
@@ -109,6 +111,29 @@ class Tool:
         """How many members a group has."""
         (described,) = self._client.describe_consumer_groups([group]).values()
         return len((await self._done(described)).members)
+
+    async def create(self, topic: NewTopic) -> None:
+        (made,) = self._client.create_topics([topic]).values()
+        await self._done(made)
+
+    async def delete(self, topic: str) -> None:
+        """Gone, as far as the cluster tells."""
+        (gone,) = self._client.delete_topics([topic]).values()
+        await self._done(gone)
+        await until(lambda: topic not in self._client.list_topics(timeout=ANSWER_S).topics)
+
+    async def grow(self, topic: str, by: int) -> int:
+        """So many partitions more; how many it has now."""
+        count = len(await self.leaders(topic)) + by
+        (grown,) = self._client.create_partitions([NewPartitions(topic, count)]).values()
+        await self._done(grown)
+        return count
+
+    async def move(self, group: str, offsets: dict[tuple[str, int], int]) -> None:
+        """The group's offsets, from outside; the broker takes that only while it has no members."""
+        to = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
+        (moved,) = self._client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, to)]).values()
+        await self._done(moved)
 
     async def _done(self, future: Any) -> Any:  # noqa: ANN401  what the client answers has no types
         return await asyncio.to_thread(future.result, ANSWER_S)

@@ -94,14 +94,20 @@ THIRD = replace(SECOND, offset=2)
 TWICE = replace(SOUND.copies[0], offset=1)
 BROKEN = {
     "a delivery without a result is lost": ("lost", replace(SOUND, results=without(SOUND.results, A1), samples=())),
-    "one that only ever was put off is lost": ("lost", replace(SOUND, results=without(SOUND.results, B1, 2), copies=(), samples=())),
+    "one that only ever was put off is lost": (
+        "lost",
+        replace(SOUND, results=without(SOUND.results, B1, 2), copies=(), samples=()),
+    ),
     "one that was only superseded is lost": (
         "lost",
         replace(SOUND, results=(*without(SOUND.results, A1), a_result(A1, "dropped", 10.2, reason="superseded"))),
     ),
     "an event that nothing came of is lost": ("lost", replace(SOUND, events=(*SOUND.events, THIRD), samples=())),
     "a record that cannot be read has a dead letter": ("lost", replace(SOUND, letters=(), samples=())),
-    "a retry that nobody took is pending": ("pending", replace(SOUND, copies=(*SOUND.copies, replace(TWICE, attempt=3)))),
+    "a retry that nobody took is pending": (
+        "pending",
+        replace(SOUND, copies=(*SOUND.copies, replace(TWICE, attempt=3))),
+    ),
     "a second copy that was attempted is a fork": (
         "fork",
         replace(
@@ -147,7 +153,7 @@ BROKEN = {
     ),
     "what is not read at the end is seen": ("lag at the end", replace(SOUND, lag={"group": 3})),
     "a worker that ended by itself is seen": ("worker died", replace(SOUND, died=("worker-1: exit status 1",))),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", BROKEN)

@@ -43,6 +43,8 @@ def encoded(events: Iterable[dict[str, Any]]) -> list[Pair]:
 class Relay:
     """The `relay` command with one environment, topic prefix and folder; ends what it started."""
 
+    worker_command: tuple[str, ...] = ("relay", "worker")  # a module and its arguments
+
     def __init__(self, bootstrap: str, prefix: str, folder: Path, **settings: str) -> None:
         self.bootstrap = bootstrap
         self.prefix = prefix
@@ -109,7 +111,7 @@ class Relay:
     def worker(self, **settings: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"worker-{len(self.processes)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "relay", "worker"], env=self.env | settings, stdout=log, stderr=log
+                [sys.executable, "-m", *self.worker_command], env=self.env | settings, stdout=log, stderr=log
             )
         self.processes.append(process)
         return process
