@@ -1,8 +1,7 @@
-"""A soak: `python -m tests.faults --minutes M --seed S [--nodes 1|3] [--report FILE]`; exits 1 when the oracle finds."""
+"""A soak: `python -m tests.faults --minutes M --seed S [--nodes 1|3] [--report FILE]`; 1 when the oracle finds."""
 
 import argparse
 import asyncio
-import shutil
 import sys
 from pathlib import Path
 
@@ -37,7 +36,7 @@ def main() -> int:
     if outcome.judged.findings:
         print(f"found {dict(outcome.judged.counts)}; logs and history in {outcome.folder}", file=sys.stderr)
         return 1
-    shutil.rmtree(outcome.folder)
+    outcome.forget()
     return 0
 
 

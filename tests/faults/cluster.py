@@ -12,10 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from confluent_kafka import ConsumerGroupTopicPartitions, ElectionType, TopicPartition
+import aiokafka
+from aiokafka import AIOKafkaConsumer
+from confluent_kafka import ElectionType, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
+from tests.faults.history import Partition
 from tests.kafka.driver import until
 from tests.kafka.server import Node, free_ports
 
@@ -95,6 +98,7 @@ class Tool:
     """What another tool does to the cluster: partitions, offsets, topics, elections. Blocking calls, off the loop."""
 
     def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
         self._client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 10_000})
 
     async def leaders(self, topic: str) -> dict[int, tuple[int, list[int]]]:
@@ -129,11 +133,13 @@ class Tool:
         await self._done(grown)
         return count
 
-    async def move(self, group: str, offsets: dict[tuple[str, int], int]) -> None:
+    async def move(self, group: str, offsets: dict[Partition, int]) -> None:
         """The group's offsets, from outside; the broker takes that only while it has no members."""
-        to = [TopicPartition(topic, partition, offset) for (topic, partition), offset in offsets.items()]
-        (moved,) = self._client.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(group, to)]).values()
-        await self._done(moved)
+        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap, group_id=group, enable_auto_commit=False)
+        async with consumer:
+            to = {aiokafka.TopicPartition(*at): offset for at, offset in offsets.items()}
+            consumer.assign(list(to))
+            await consumer.commit(to)
 
     async def _done(self, future: Any) -> Any:  # noqa: ANN401  what the client answers has no types
         return await asyncio.to_thread(future.result, ANSWER_S)

@@ -166,15 +166,13 @@ class Hands:
         await until(empty, 30)
         committed = await self._stage.observer.sample(group)
         back = 1 + int(fault.draw * BACK_S)
-        moved = {(tp.topic, tp.partition): max(0, at - back) for tp, at in committed.items()}
+        moved = {at: max(0, offset - back) for at, offset in committed.items()}
         await self._stage.tool.move(group, moved)
         for place in places:
             self._fleet.start(place)
         self.excused(Excuse.REBALANCE, since, now_s() + REJOIN_S)
-        for tp, end in committed.items():
-            first = moved[tp.topic, tp.partition]
-            window = Window(Excuse.RESET, since, now_s(), tp.topic, tp.partition, first, end)
-            self._stage.windows.append(window)
+        for at, end in committed.items():
+            self._stage.windows.append(Window(Excuse.RESET, since, now_s(), *at, moved[at], end))
 
     def _cluster(self) -> Cluster:
         assert self._stage.cluster is not None, "this fault needs a cluster of one's own"

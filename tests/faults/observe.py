@@ -3,20 +3,23 @@
 import asyncio
 import contextlib
 from collections.abc import Iterable, Sequence
+from typing import Any
 
+import aiokafka.errors
 import orjson
+from aiokafka.admin import AIOKafkaAdminClient
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
     TopicPartition,
 )
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
-from tests.faults.history import Copy, Letter, Result, Sample, What, Written
+from tests.faults.history import Copy, Letter, Partition, Result, Sample, What, Written
 from tests.faults.load import written
 from tests.faults.receiver import now_s
 
@@ -25,46 +28,58 @@ ANSWER_S = 10
 
 
 class Observer:
-    """Looks at the groups through an admin client of its own."""
+    """Looks at the groups, through a client that is made again after every trouble."""
 
     def __init__(self, bootstrap: str, groups: Sequence[str]) -> None:
         self.samples: list[Sample] = []
+        self._bootstrap = bootstrap
         self._groups = groups
         self._client = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 5_000, "log_level": 0})
+        # confluent-kafka 2.16 ends the process when it is asked for the offsets of a group that has none
+        self._offsets: AIOKafkaAdminClient | None = None
 
     async def run(self) -> None:
         """Sample until cancelled; a cluster that does not answer is looked at again."""
         while True:
-            for group in self._groups:
-                with contextlib.suppress(KafkaException):
+            with contextlib.suppress(aiokafka.errors.KafkaError, OSError, TimeoutError):
+                for group in self._groups:
                     await self.sample(group)
             await asyncio.sleep(EVERY_S)
 
-    async def sample(self, group: str) -> dict[TopicPartition, int]:
-        """What it has committed now."""
-        committed = await asyncio.to_thread(self._committed, group)
-        at = now_s()  # after the answer: what is in it was committed before
-        self.samples += [Sample(at, group, tp.topic, tp.partition, offset) for tp, offset in committed.items()]
-        return committed
+    async def close(self) -> None:
+        client, self._offsets = self._offsets, None
+        if client is not None:
+            await client.close()
 
-    def _committed(self, group: str) -> dict[TopicPartition, int]:
-        asked = self._client.list_consumer_group_offsets([ConsumerGroupTopicPartitions(group)])
-        answer = asked[group].result(ANSWER_S)
-        return {TopicPartition(tp.topic, tp.partition): tp.offset for tp in answer.topic_partitions if tp.offset >= 0}
+    async def sample(self, group: str) -> dict[Partition, int]:
+        """What it has committed now."""
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                if self._offsets is None:
+                    client = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, request_timeout_ms=5_000)
+                    await client.start()
+                    self._offsets = client
+                answer = await self._offsets.list_consumer_group_offsets(group)
+        except BaseException:
+            await self.close()
+            raise
+        at = now_s()  # after the answer: what is in it was committed before
+        committed = {(tp.topic, tp.partition): found.offset for tp, found in answer.items() if found.offset >= 0}
+        self.samples += [Sample(at, group, topic, number, offset) for (topic, number), offset in committed.items()]
+        return committed
 
     async def lag(self, group: str, topics: Iterable[str]) -> int:
         """Records (and transaction markers) of these topics above what the group has committed."""
         committed = await self.sample(group)
         ends = await asyncio.to_thread(self._ends, list(topics))
-        return sum(max(0, end - committed.get(tp, 0)) for tp, end in ends.items())
+        return sum(max(0, end - committed.get(at, 0)) for at, end in ends.items())
 
-    def _ends(self, topics: Sequence[str]) -> dict[TopicPartition, int]:
+    def _ends(self, topics: Sequence[str]) -> dict[Partition, int]:
         known = self._client.list_topics(timeout=ANSWER_S).topics
-        asked = {
-            TopicPartition(topic, number): OffsetSpec.latest() for topic in topics for number in known[topic].partitions
-        }
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        asked = {TopicPartition(topic, number): latest for topic in topics for number in known[topic].partitions}
         answers = self._client.list_offsets(asked)
-        return {TopicPartition(tp.topic, tp.partition): one.result(ANSWER_S).offset for tp, one in answers.items()}
+        return {(tp.topic, tp.partition): one.result(ANSWER_S).offset for tp, one in answers.items()}
 
     async def topics(self) -> list[str]:
         return list((await asyncio.to_thread(self._client.list_topics, timeout=ANSWER_S)).topics)
@@ -98,7 +113,8 @@ def read_all(bootstrap: str, topics: Sequence[str]) -> list[Message]:
 
 
 def headers_of(message: Message) -> dict[str, str]:
-    return {name: value.decode() for name, value in message.headers() or () if isinstance(value, bytes)}
+    headers: Any = message.headers() or []  # pairs, though the stub allows for more
+    return {name: value.decode() for name, value in headers if value is not None}
 
 
 def event_of(message: Message) -> Written:
@@ -118,8 +134,8 @@ def copy_of(message: Message) -> Copy:
     assert partition is not None
     assert offset is not None
     headers = headers_of(message)
-    ident, attempt, deferrals = (headers[f"relay-{name}"] for name in ("delivery-id", "attempt", "deferrals"))
-    return Copy(topic, partition, offset, ident, int(attempt), int(deferrals), _at(message))
+    attempt, deferrals = int(headers["relay-attempt"]), int(headers["relay-deferrals"])
+    return Copy(topic, partition, offset, headers["relay-delivery-id"], attempt, deferrals, _at(message))
 
 
 def letter_of(message: Message) -> Letter:

@@ -1,6 +1,7 @@
 """One run: a schedule played on a stage under load, a calm end, and the judgement."""
 
 import asyncio
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -46,6 +47,10 @@ class Outcome:
     took_s: float
     folder: Path
 
+    def forget(self) -> None:
+        """Its logs and history are gone."""
+        shutil.rmtree(self.folder)
+
 
 async def play(plan: Plan, say: Say) -> Outcome:
     """Everything up, the schedule played, everything down; logs and history are left in the folder."""
@@ -90,6 +95,7 @@ async def _played(stage: Stage, plan: Plan, faults: tuple[Fault, ...], say: Say)
         say(f"{time.monotonic() - began:6.1f} s  settled, lag {sum(lag.values())}, {_figures(stage)}")
         for service in services:
             service.cancel()
+        await stage.observer.close()
         await stage.fleet.stop_all()
     return await stage.history(lag)
 

@@ -1,11 +1,14 @@
 """A cluster, topics, subscriptions, a receiver, a load and workers, put together; and what came of them."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
+from confluent_kafka import KafkaException
 from confluent_kafka.cimpl import NewTopic
 
 from tests.faults.cluster import Cluster, Tool
@@ -51,11 +54,12 @@ class Stage:
         """Wait until nothing is left to do, for so long at most; the lag of both groups then."""
         loop = asyncio.get_running_loop()
         until = loop.time() + seconds
-        while True:
-            lag = await self.lag()
-            if not any(lag.values()) or loop.time() > until:
-                return lag
+        lag = dict.fromkeys(self.groups, -1)  # the cluster never said
+        while any(lag.values()) and loop.time() < until:
             await asyncio.sleep(LOOK_S)
+            with contextlib.suppress(KafkaError, KafkaException, OSError, TimeoutError):
+                lag = await self.lag()
+        return lag
 
     async def lag(self) -> dict[str, int]:
         events, deliveries = self.groups
