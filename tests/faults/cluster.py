@@ -8,6 +8,7 @@ import asyncio
 import shutil
 import signal
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -22,7 +23,8 @@ from tests.faults.history import Partition
 from tests.kafka.driver import until
 from tests.kafka.server import Node, free_ports
 
-HEAP = "512m"  # of each node; three of them must fit beside the workers
+# Three of them must fit beside the workers, and start often: a compiler that is quick rather than good.
+JVM = ("-Xmx512m", "-Xms256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 # What a fault costs in time is Kafka's failure detection; shorter than its defaults, so that a run holds more faults.
 SETTINGS = {
     "broker_session_timeout_ms": "3000",
@@ -43,7 +45,9 @@ class Cluster:
         folder.mkdir(parents=True, exist_ok=True)
         free = free_ports(2 * nodes)
         ports = list(zip(free[:nodes], free[nodes:], strict=True))
-        self.nodes = [Node(folder / f"node-{n}", n, ports, HEAP, **SETTINGS) for n in range(nodes)]
+        with ThreadPoolExecutor() as side_by_side:  # formatting one takes as long as a JVM to start
+            made = side_by_side.map(lambda n: Node(folder / f"node-{n}", n, ports, JVM, **SETTINGS), range(nodes))
+            self.nodes = list(made)
         self.bootstrap = ",".join(node.bootstrap for node in self.nodes)
 
     def __enter__(self) -> Self:

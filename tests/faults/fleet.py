@@ -58,7 +58,7 @@ class Fleet(Relay):
             self.died.append(f"{self._name(process)}: had not ended {STOP_S} s after SIGTERM")
             await self.end(process, signal.SIGKILL)
             return
-        if status != 0:
+        if status not in {0, -signal.SIGTERM}:  # that one was told before it had begun to listen
             self.died.append(f"{self._name(process)}: exit status {status} after SIGTERM")
 
     async def stop_all(self) -> None:

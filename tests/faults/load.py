@@ -25,7 +25,7 @@ ACTIONS = ("created", "updated", "updated", "updated", "completed")
 LIMIT = 1 << 20  # RELAY_MAX_EVENT_BYTES
 HOUR_MS = 3_600_000
 SETTINGS = {
-    "enable.idempotence": True,
+    "acks": "all",  # and not idempotent: such a producer stops for good when an unclean election cuts its sequence
     "linger.ms": 5,
     "message.max.bytes": 4 * LIMIT,
     "message.timeout.ms": 300_000,  # longer than any outage
@@ -99,16 +99,19 @@ class Load:
         left = await asyncio.to_thread(self._producer.flush, 120)
         assert left == 0, f"{left} events could not be written"
 
-    def one(self, *, size: int | None = None, what: What = What.EVENT, timestamp_ms: int = 0) -> None:
-        """One event; of exactly so many bytes where that is asked for."""
-        lead = f"lead-{self._draw.randrange(LEADS)}"
-        event = an_event(lead, account=f"acct-{hash_of(lead) % ACCOUNTS}", action=self._draw.choice(ACTIONS))
+    def one(
+        self, *, lead: str = "", action: str = "", partition: int = -1, size: int | None = None,
+        what: What = What.EVENT, timestamp_ms: int = 0,
+    ) -> None:  # fmt: skip
+        """One event: of any lead, of what happens most, where its key puts it, unless told otherwise."""
+        lead = lead or f"lead-{self._draw.randrange(LEADS)}"
+        event = an_event(lead, account=account_of(lead), action=action or self._draw.choice(ACTIONS))
         if size is not None:
             event["padding"] = ""
             event["padding"] = "x" * (size - len(orjson.dumps(event)))
         self._send(
             self._producer, self.acked, key=lead.encode(), value=orjson.dumps(event), what=what, event=event,
-            timestamp_ms=timestamp_ms,
+            timestamp_ms=timestamp_ms, partition=partition,
         )  # fmt: skip
 
     def poison(self) -> None:
@@ -148,7 +151,7 @@ class Load:
                 kept: list[Written] = []
                 for _ in range(10):
                     lead = f"lead-{draw.randrange(LEADS)}"
-                    event = an_event(lead, account=f"acct-{hash_of(lead) % ACCOUNTS}")
+                    event = an_event(lead, account=account_of(lead))
                     self._send(producer, kept, key=lead.encode(), value=orjson.dumps(event), event=event)
                 producer.flush(30)
                 if aborts:
@@ -162,20 +165,20 @@ class Load:
 
     def _send(
         self, producer: Producer, told: list[Written], *, key: bytes, value: bytes | None, what: What = What.EVENT,
-        event: Mapping[str, Any] | None = None, timestamp_ms: int = 0,
+        event: Mapping[str, Any] | None = None, timestamp_ms: int = 0, partition: int = -1,
     ) -> None:  # fmt: skip
         topic = self._draw.choices(self._names, self._shares)[0]
         who = ("", "", "")
         if event is not None:
             who = (event["lead"]["account_id"], f"lead.{event['action']}", event["resource_id"])
         producer.produce(
-            topic, value, key, timestamp=timestamp_ms, on_delivery=partial(_told, told, what, who),
+            topic, value, key, partition=partition, timestamp=timestamp_ms, on_delivery=partial(_told, told, what, who),
             headers=[("what", what.value), ("account", who[0]), ("type", who[1]), ("lead", who[2])],
         )  # fmt: skip
 
 
-def hash_of(lead: str) -> int:
-    return int(lead.rpartition("-")[2])
+def account_of(lead: str) -> str:
+    return f"acct-{int(lead.rpartition('-')[2]) % ACCOUNTS}"
 
 
 def _told(told: list[Written], what: What, who: tuple[str, str, str], error: object, message: Message) -> None:

@@ -32,6 +32,7 @@ class Observer:
 
     def __init__(self, bootstrap: str, groups: Sequence[str]) -> None:
         self.samples: list[Sample] = []
+        self.every_s = EVERY_S
         self._bootstrap = bootstrap
         self._groups = groups
         self._client = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 5_000, "log_level": 0})
@@ -44,7 +45,7 @@ class Observer:
             with contextlib.suppress(aiokafka.errors.KafkaError, OSError, TimeoutError):
                 for group in self._groups:
                     await self.sample(group)
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(self.every_s)
 
     async def close(self) -> None:
         client, self._offsets = self._offsets, None

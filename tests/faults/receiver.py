@@ -46,6 +46,7 @@ class Receiver:
     """One address for all subscriptions; what it does to whom is told by the path."""
 
     hanging: bool = False  # accepts, and answers nobody
+    silent: set[str] = field(default_factory=set)  # subscriptions that get no answer for now
     entries: list[Entry] = field(default_factory=list)
     port: int = 0
     _server: asyncio.Server | None = None
@@ -88,7 +89,7 @@ class Receiver:
     def fate(self, entry: Entry) -> tuple[float, int] | None:
         """Seconds until the answer, and its status; None: there will be none."""
         luck = zlib.crc32(f"{entry.id}/{entry.attempt}".encode())
-        if self.hanging or entry.subscription.startswith("hang"):
+        if self.hanging or entry.subscription in self.silent:
             return None
         if entry.subscription.startswith("deaf") and entry.attempt == 1 and luck % 50 == 0:
             return None

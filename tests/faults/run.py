@@ -1,6 +1,7 @@
 """One run: a schedule played on a stage under load, a calm end, and the judgement."""
 
 import asyncio
+import logging
 import shutil
 import tempfile
 import time
@@ -54,6 +55,7 @@ class Outcome:
 
 async def play(plan: Plan, say: Say) -> Outcome:
     """Everything up, the schedule played, everything down; logs and history are left in the folder."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers that are away are no news here
     folder = Path(tempfile.mkdtemp(prefix="relay-faults-"))
     began = time.monotonic()
     faults = schedule(plan.seed, seconds=plan.seconds, nodes=plan.nodes, pace=plan.pace)

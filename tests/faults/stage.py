@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -109,20 +109,20 @@ async def staged(
     per_s: float = 50,
     seed: int = 0,
     static: bool = False,
-    configs: dict[str, str] | None = None,
-    **settings: str,
+    configs: Mapping[str, str] | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stage]:
     """Topics and subscriptions made; no worker and no load yet, and none left behind."""
     nodes = len(cluster.nodes) if cluster else 1
     topics = {f"{prefix}.events": 4}
     if nodes > 1:
         topics[f"{prefix}.risky"] = 1
-    settings = {"RELAY_EVENTS_TOPICS": ",".join(topics)} | settings
-    with Fleet(bootstrap, prefix, folder, static=static, **settings) as fleet:
+    environment = {"RELAY_EVENTS_TOPICS": ",".join(topics), **(settings or {})}
+    with Fleet(bootstrap, prefix, folder, static=static, **environment) as fleet:
         async with Receiver() as receiver:
             tool = Tool(bootstrap)
             await tool.create(
-                NewTopic(fleet.events, PARTITIONS, nodes, config={"max.message.bytes": MOST_BYTES} | (configs or {}))
+                NewTopic(fleet.events, PARTITIONS, nodes, config={"max.message.bytes": MOST_BYTES, **(configs or {})})
             )
             if nodes > 1:
                 await tool.create(risky(f"{prefix}.risky", nodes))

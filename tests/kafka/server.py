@@ -48,7 +48,9 @@ class NoKafka(Exception):
 class Node:
     """One broker that is also a controller: a process over a folder of data that outlives it."""
 
-    def __init__(self, folder: Path, number: int, ports: Sequence[tuple[int, int]], heap: str, **settings: str) -> None:
+    def __init__(
+        self, folder: Path, number: int, ports: Sequence[tuple[int, int]], jvm: Sequence[str], **settings: str
+    ) -> None:
         """
         Formatted, not yet started.
 
@@ -56,7 +58,7 @@ class Node:
             folder: Of this node alone.
             number: Its place in `ports`, and its id.
             ports: Of every node: broker and controller.
-            heap: What the JVM may use, as `-Xmx` takes it.
+            jvm: Its options: how much memory it may use, above all.
             settings: Broker settings besides ours, dots as underscores.
         """
         self.number = number
@@ -65,7 +67,7 @@ class Node:
         self._log = folder / "broker.log"
         self._properties = folder / "server.properties"
         log4j = folder / "log4j2.properties"
-        self._java = ["java", f"-Xmx{heap}", "-Xms256m", f"-Dlog4j2.configurationFile={log4j}"]
+        self._java = ["java", *jvm, f"-Dlog4j2.configurationFile={log4j}"]
         self._java += ["-cp", f"{_libraries()}/*"]
         folder.mkdir(exist_ok=True)
         log4j.write_text(LOG4J)
@@ -126,7 +128,7 @@ class Server:
         _libraries()
         folder = Path(tempfile.mkdtemp(prefix="relay-tests-kafka-"))
         broker, controller = free_ports(2)
-        node = Node(folder, 0, [(broker, controller)], "640m", **settings)
+        node = Node(folder, 0, [(broker, controller)], ("-Xmx640m", "-Xms256m"), **settings)
         started = cls(node.bootstrap, node, folder)
         try:
             node.start()
