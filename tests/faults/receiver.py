@@ -60,6 +60,8 @@ class Receiver:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.down()
+        assert self._server is not None
+        await self._server.wait_closed()  # uvloop does not close over a connection that is half gone
 
     async def up(self) -> None:
         """It listens, at the address that it always had."""

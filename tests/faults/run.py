@@ -97,7 +97,6 @@ async def _played(stage: Stage, plan: Plan, faults: tuple[Fault, ...], say: Say)
         say(f"{time.monotonic() - began:6.1f} s  settled, lag {sum(lag.values())}, {_figures(stage)}")
         for service in services:
             service.cancel()
-        await stage.observer.close()
         await stage.fleet.stop_all()
     return await stage.history(lag)
 

@@ -14,7 +14,6 @@ async def ended(stage: Stage) -> Judgement:
     """Everything delivered, everybody stopped, and what the oracle says."""
     await stage.load.flush()
     lag = await stage.settled(60)
-    await stage.observer.close()
     await stage.fleet.stop_all()
     return judge(await stage.history(lag))
 

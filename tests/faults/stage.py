@@ -135,7 +135,10 @@ async def staged(
                 fleet=fleet, receiver=receiver, load=Load(bootstrap, topics, per_s=per_s, seed=seed), tool=tool,
                 observer=Observer(bootstrap, (fleet.group, f"{prefix}.deliveries")),
             )  # fmt: skip
-            yield stage
+            try:
+                yield stage
+            finally:
+                await stage.observer.close()
 
 
 def risky(name: str, nodes: int) -> NewTopic:

@@ -17,6 +17,7 @@ OK = Subscriber("ok")
 SESSION_S = 10.0
 SOON_S = 2.0  # with an instance id, and after a worker that leaves
 NEW_PARTITION_S = 10.0
+LEAVE = {"RELAY_ON_STOP": "leave"}
 NOTICED_S = 2.0  # the last heartbeat before a kill, and a slow machine
 
 
@@ -117,9 +118,7 @@ async def test_partitions_move_within_two_seconds_of_a_stop_that_leaves(
     kafka: str, tmp_path: Path, prefix: str
 ) -> None:
     """Events of every partition, written after the stop, arrive from the one that stays."""
-    async with staged(
-        kafka, tmp_path, prefix, subscribers=(OK,), static=True, settings={"RELAY_ON_STOP": "leave"}
-    ) as stage:
+    async with staged(kafka, tmp_path, prefix, subscribers=(OK,), static=True, settings=LEAVE) as stage:
         receiver, fleet, load = stage.receiver, stage.fleet, stage.load
         for place in range(2):
             fleet.start(place)
