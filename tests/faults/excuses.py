@@ -30,9 +30,10 @@ def reached(window: Window, request: Request, source: Written | None) -> bool:
         case Excuse.BROKER:
             return window.since - COMMIT_S <= request.ended and request.began <= window.until + COMMIT_S
         case Excuse.RESET:
-            return _in(window, source) and window.first <= (source.offset if source else -1) < window.end
+            moved = window.first <= (source.offset if source else -1) < window.end
+            return moved and _in(window, source) and request.began <= window.since
         case Excuse.CUT:
-            return _in(window, source)
+            return _in(window, source) and request.began <= window.until
 
 
 def _uncommitted(request: Request, at: float) -> bool:

@@ -83,6 +83,12 @@ class Load:
         self._producer = Producer({"bootstrap.servers": bootstrap, **SETTINGS})
         self._transactions = 0
 
+    def anew(self) -> "Load":
+        """The same, with a producer that knows the partitions that there are now."""
+        new = Load(self._bootstrap, dict(zip(self._names, self._shares, strict=True)), per_s=self._per_s, seed=0)
+        new.acked = self.acked
+        return new
+
     async def run(self) -> None:
         """Publish at the rate until cancelled."""
         loop = asyncio.get_running_loop()
