@@ -173,28 +173,38 @@ def _repeats(
     by_id: dict[str, list[Request]] = defaultdict(list)
     for request in requests:
         by_id[request.id].append(request)
-    found, repeats, inherited = [], 0, 0
+    found: list[Finding] = []
+    repeats = inherited = 0
     for ident, own in by_id.items():
-        if len(own) == 1:
+        told = results.get(ident, ())
+        attempts = sorted([*own, *_unseen(told)], key=lambda one: one.began)
+        if len(attempts) == 1:
             continue
         before: dict[int, list[Request]] = defaultdict(list)
-        delivered = min((one.at for one in results.get(ident, ()) if one.verdict == "delivered"), default=None)
+        delivered = min((one.at for one in told if one.verdict == "delivered"), default=None)
         excused = False  # a repeat that was excused may leave two chains, which go on side by side
-        for request in own:
-            if earlier := before[request.attempt]:
-                repeats += 1
-                if any(excuses.explain(one, request) for one in earlier):
-                    excused = True
-                elif excused:
-                    inherited += 1
-                else:
-                    found.append(Finding("repeat", f"{request} after {earlier[-1]}"))
-            elif delivered is not None and request.began > delivered:
-                inherited += excused
-                if not excused:
-                    found.append(Finding("after delivery", f"{request}; delivered at {delivered}"))
-            before[request.attempt].append(request)
+        for request in attempts:
+            earlier, before[request.attempt] = before[request.attempt], [*before[request.attempt], request]
+            explained = any(excuses.explain(one, request) for one in earlier)
+            again = any(one.subscription for one in earlier)
+            if request.subscription:
+                repeats += again
+                late = delivered is not None and request.began > delivered
+                inherited += excused and not explained and (again or late)
+                if (again or late) and not (explained or excused):
+                    what = f"after {earlier[-1]}" if again else f"delivered at {delivered}"
+                    found.append(Finding("repeat" if again else "after delivery", f"{request} {what}"))
+            excused = excused or explained
     return found, repeats, inherited
+
+
+def _unseen(results: Sequence[Result]) -> list[Request]:
+    """Attempts that the receiver refused, and so never saw: made again, they look like the first."""
+    return [
+        Request("", one.id, one.attempt, "", one.at, one.at, None)
+        for one in results
+        if one.verdict == "retry" and one.reason == "connect"
+    ]
 
 
 def longest_stall(requests: Sequence[Request]) -> float:

@@ -214,6 +214,18 @@ def test_a_chain_that_a_crash_doubled_may_go_on_after_the_delivery() -> None:
     assert (1, 1) == (judged.repeats, judged.inherited)
 
 
+def test_an_attempt_that_was_refused_before_a_crash_may_come_after_the_delivery() -> None:
+    """The receiver never saw its first run: the result tells of it."""
+    refused = Result(A1, 1, 0, "retry", "connect", 9.0)
+    second = a_request(A1, "a", 10.0, attempt=2)
+    requests = (second, *SOUND.requests[1:], a_request(A1, "a", 20.0))
+    results = (refused, a_result(A1, "delivered", 10.2, attempt=2), *SOUND.results[1:])
+    history = replace(SOUND, requests=requests, results=results)
+
+    assert {"after delivery": 1} == judge(history).counts
+    assert () == judge(replace(history, windows=(Window(Excuse.CRASH, 9.5, 9.5),))).findings
+
+
 def test_a_second_copy_that_is_superseded_is_no_fork() -> None:
     dropped = a_result(B1, "dropped", 12.3, attempt=2, reason="superseded")
 
