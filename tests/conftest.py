@@ -42,7 +42,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 def server() -> Iterator[Server]:
     """A real Apache Kafka, one for the whole run."""
     try:
-        one = Server.start()
+        one = Server.start(log_cleaner_backoff_ms="500")  # compaction within a second, where a test asks for it
     except NoKafka as reason:
         if os.environ.get("CI") == "true":
             pytest.fail(f"CI=true and no real Kafka: {reason}")

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -43,6 +43,8 @@ def encoded(events: Iterable[dict[str, Any]]) -> list[Pair]:
 
 class Relay:
     """The `relay` command with one environment, topic prefix and folder; ends what it started."""
+
+    worker_command: tuple[str, ...] = ("relay", "worker")  # a module and its arguments
 
     def __init__(self, bootstrap: str, prefix: str, folder: Path, **settings: str) -> None:
         self.bootstrap = bootstrap
@@ -107,12 +109,10 @@ class Relay:
         where = ("--account", account, "--name", ident, "--url", url, "--events", events, "--secret-file", "-")
         await self.do("subscriptions", "create", "--id", ident, *where, *arguments, stdin=SECRET)
 
-    def worker(
-        self, *, module: str = "relay", arguments: Sequence[str] = ("worker",), **settings: str
-    ) -> subprocess.Popen[bytes]:
+    def worker(self, **settings: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"worker-{len(self.processes)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", module, *arguments],
+                [sys.executable, "-m", *self.worker_command],
                 cwd=ROOT,
                 env=self.env | settings,
                 stdout=log,

@@ -8,10 +8,12 @@ that `RELAY_TEST_KAFKA=host:port` names, whose topics other than the tests' own 
 import contextlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,15 +45,77 @@ class NoKafka(Exception):
     """There is no way to a real Kafka here; the message says what would make one."""
 
 
+class Node:
+    """One broker that is also a controller: a process over a folder of data that outlives it."""
+
+    def __init__(
+        self, folder: Path, number: int, ports: Sequence[tuple[int, int]], jvm: Sequence[str], **settings: str
+    ) -> None:
+        """
+        Formatted, not yet started.
+
+        Args:
+            folder: Of this node alone.
+            number: Its place in `ports`, and its id.
+            ports: Of every node: broker and controller.
+            jvm: Its options: how much memory it may use, above all.
+            settings: Broker settings besides ours, dots as underscores.
+        """
+        self.number = number
+        self.bootstrap = f"127.0.0.1:{ports[number][0]}"
+        self.process: subprocess.Popen[bytes] | None = None
+        self._log = folder / "broker.log"
+        self._properties = folder / "server.properties"
+        log4j = folder / "log4j2.properties"
+        self._java = ["java", *jvm, f"-Dlog4j2.configurationFile={log4j}"]
+        self._java += ["-cp", f"{_libraries()}/*"]
+        folder.mkdir(exist_ok=True)
+        log4j.write_text(LOG4J)
+        ours = _settings(folder, number, ports) | {name.replace("_", "."): value for name, value in settings.items()}
+        self._properties.write_text("".join(f"{name}={value}\n" for name, value in ours.items()))
+        storage = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._properties)]
+        subprocess.run([*self._java, *storage], check=True, capture_output=True, timeout=START_S)
+
+    def start(self) -> None:
+        """Begun, with the data that it had; `wait` says when it answers."""
+        with self._log.open("ab") as log:
+            command = [*self._java, "kafka.Kafka", str(self._properties)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    @property
+    def runs(self) -> bool:
+        return self.process is not None and self.process.poll() is None
+
+    def wait(self) -> None:
+        """It accepts connections."""
+        host, _, port = self.bootstrap.rpartition(":")
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            assert self.runs, self._log.read_text()[-4000:]
+            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
+                return
+            time.sleep(0.1)
+        raise TimeoutError(self._log.read_text()[-4000:])
+
+    def end(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """It has ended; its data stays."""
+        if self.process is not None and self.runs:
+            self.process.send_signal(how)
+            self.process.wait(START_S)
+
+
 class Server:
     """A broker; one that was started here ends with its `with` block."""
 
-    def __init__(
-        self, bootstrap: str, process: subprocess.Popen[bytes] | None = None, folder: Path | None = None
-    ) -> None:
+    def __init__(self, bootstrap: str, node: Node | None = None, folder: Path | None = None) -> None:
         self.bootstrap = bootstrap
-        self.process = process
+        self._node = node
         self._folder = folder
+
+    @property
+    def process(self) -> subprocess.Popen[bytes] | None:
+        """Of one that was started here: a test may kill it or stop it."""
+        return self._node.process if self._node is not None else None
 
     @classmethod
     def start(cls, **settings: str) -> Self:
@@ -66,47 +130,23 @@ class Server:
         """
         if named := os.environ.get("RELAY_TEST_KAFKA"):
             return cls(named)
-        libraries = _libraries()
+        _libraries()
         folder = Path(tempfile.mkdtemp(prefix="relay-tests-kafka-"))
-        broker, controller = _free_ports(2)
-        java = ["java", "-Xmx640m", "-Xms256m", f"-Dlog4j2.configurationFile={folder}/log4j2.properties"]
-        java += ["-cp", f"{libraries}/*"]
-        (folder / "log4j2.properties").write_text(LOG4J)
-        ours = _settings(folder, broker, controller) | {
-            name.replace("_", "."): value for name, value in settings.items()
-        }
-        properties = folder / "server.properties"
-        properties.write_text("".join(f"{name}={value}\n" for name, value in ours.items()))
-        storage = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(properties)]
-        subprocess.run([*java, *storage], check=True, capture_output=True, timeout=START_S)
-        with (folder / "broker.log").open("wb") as log:
-            process = subprocess.Popen([*java, "kafka.Kafka", str(properties)], stdout=log, stderr=log)
-        started = cls(f"127.0.0.1:{broker}", process, folder)
+        broker, controller = free_ports(2)
+        node = Node(folder, 0, [(broker, controller)], ("-Xmx640m", "-Xms256m"), **settings)
+        started = cls(node.bootstrap, node, folder)
         try:
-            started.wait()
+            node.start()
+            node.wait()
         except BaseException:
             started.close()
             raise
         return started
 
-    def wait(self) -> None:
-        """It accepts connections."""
-        assert self.process is not None
-        assert self._folder is not None
-        host, _, port = self.bootstrap.rpartition(":")
-        until = time.monotonic() + START_S
-        while time.monotonic() < until:
-            assert self.process.poll() is None, (self._folder / "broker.log").read_text()[-4000:]
-            with contextlib.suppress(OSError), socket.create_connection((host, int(port)), 1):
-                return
-            time.sleep(0.1)
-        raise TimeoutError((self._folder / "broker.log").read_text()[-4000:])
-
     def close(self) -> None:
         """It has ended, and its data is gone."""
-        if self.process is not None and self.process.poll() is None:
-            self.process.kill()
-            self.process.wait(30)
+        if self._node is not None:
+            self._node.end()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -119,24 +159,28 @@ class Server:
         self.close()
 
 
-def _settings(folder: Path, broker: int, controller: int) -> dict[str, str]:
+def _settings(folder: Path, number: int, ports: Sequence[tuple[int, int]]) -> dict[str, str]:
+    broker, controller = ports[number]
+    replicas = str(len(ports))
+    in_sync = str(max(1, len(ports) - 1))
     return {
         "process.roles": "broker,controller",
-        "node.id": "0",
-        "controller.quorum.voters": f"0@127.0.0.1:{controller}",
+        "node.id": str(number),
+        "controller.quorum.voters": ",".join(f"{n}@127.0.0.1:{ports[n][1]}" for n in range(len(ports))),
         "listeners": f"PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}",
         "advertised.listeners": f"PLAINTEXT://127.0.0.1:{broker}",
         "controller.listener.names": "CONTROLLER",
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
         "log.dirs": str(folder / "data"),
         "num.partitions": "4",
-        "default.replication.factor": "1",
-        "offsets.topic.replication.factor": "1",
+        "default.replication.factor": replicas,
+        "min.insync.replicas": in_sync,
+        "offsets.topic.replication.factor": replicas,
         "offsets.topic.num.partitions": "4",
-        "transaction.state.log.replication.factor": "1",
-        "transaction.state.log.min.isr": "1",
-        "share.coordinator.state.topic.replication.factor": "1",
-        "share.coordinator.state.topic.min.isr": "1",
+        "transaction.state.log.replication.factor": replicas,
+        "transaction.state.log.min.isr": in_sync,
+        "share.coordinator.state.topic.replication.factor": replicas,
+        "share.coordinator.state.topic.min.isr": in_sync,
         "group.initial.rebalance.delay.ms": "0",
         # Kafka's own default, so that a metadata request of ours that would create a topic is noticed
         "auto.create.topics.enable": "true",
@@ -160,7 +204,7 @@ def _libraries() -> Path:
     return libraries
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
         for one in sockets:

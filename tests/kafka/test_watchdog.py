@@ -28,7 +28,8 @@ async def test_a_worker_that_stands_still_ends_itself_with_the_cause(
         with Relay(kafka, prefix, tmp_path) as relay:
             await relay.prepare()
             await relay.subscribe("ok", journal.url("ok/a"))
-            worker = relay.worker(module="tests.kafka.ailing", arguments=(ill,))
+            relay.worker_command = ("tests.kafka.ailing", ill)
+            worker = relay.worker()
             await until(lambda: relay.logged("assignment.loaded", 2))
             await relay.emit(an_event() for _ in range(20))
 
@@ -42,7 +43,8 @@ async def test_a_service_that_ends_by_itself_ends_the_worker(kafka: str, prefix:
     """What it did is missing from then on, and nobody would notice."""
     with Relay(kafka, prefix, tmp_path) as relay:
         await relay.prepare()
-        worker = relay.worker(module="tests.kafka.ailing", arguments=("end_a_service",))
+        relay.worker_command = ("tests.kafka.ailing", "end_a_service")
+        worker = relay.worker()
 
         await until(lambda: worker.poll() is not None, BARKS_S)
 
@@ -59,7 +61,8 @@ async def test_a_receiver_that_hangs_and_a_delay_that_lasts_are_no_standstill(
             await relay.prepare()
             await relay.subscribe("hang", journal.url("hang/a"))
             await relay.subscribe("ill", journal.url("status/500/a"), account="acct-2")
-            worker = relay.worker(module="tests.kafka.ailing", arguments=("nothing",))
+            relay.worker_command = ("tests.kafka.ailing", "nothing")
+            worker = relay.worker()
             await relay.emit(an_event(account=account) for account in ("acct-1", "acct-2"))
             async with AIOKafkaProducer(bootstrap_servers=kafka, transactional_id=prefix) as producer:
                 for _ in range(3):
@@ -89,7 +92,8 @@ async def test_an_outage_of_the_broker_is_no_standstill(broker: Server, prefix: 
         with Relay(broker.bootstrap, prefix, tmp_path) as relay:
             await relay.prepare()
             await relay.subscribe("ok", journal.url("ok/a"))
-            worker = relay.worker(module="tests.kafka.ailing", arguments=("nothing",))
+            relay.worker_command = ("tests.kafka.ailing", "nothing")
+            worker = relay.worker()
             await relay.emit([an_event()])
             await until(lambda: journal.calls)
 

@@ -1,0 +1,25 @@
+"""Two short seeds of the soak, one on one node and one on three, judged by the oracle."""
+
+import pytest
+
+from tests.faults.report import report
+from tests.faults.run import Plan, play
+from tests.faults.schedule import GATE
+
+pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("java")]
+
+LONGEST_STALL_S = 60  # a figure, not a promise: here only that it did not stand still for good
+ONE = Plan(seed=113, seconds=45, nodes=1, pace=GATE, per_s=50, patience_s=60)
+THREE = Plan(seed=216, seconds=60, nodes=3, pace=GATE, per_s=40, patience_s=60)
+
+
+@pytest.mark.parametrize("plan", [ONE, THREE], ids=["one-node", "three-nodes"])
+async def test_nothing_is_lost_stuck_or_sent_again_without_a_reason(plan: Plan) -> None:
+    """What the seed does is in the report, which is printed; logs and history stay where something was found."""
+    outcome = await play(plan, print)
+    print(text := report(outcome, f"the gate's seed {plan.seed}"))
+
+    assert () == outcome.judged.findings, text
+    assert 0 == outcome.judged.lost == sum(outcome.lag.values())
+    assert outcome.judged.stall_s < LONGEST_STALL_S
+    outcome.forget()
