@@ -14,12 +14,14 @@ import orjson
 
 from tests.faults.cluster import Cluster
 from tests.faults.hands import Hands
-from tests.faults.history import History
+from tests.faults.history import Excuse, History
 from tests.faults.oracle import Judgement, judge
+from tests.faults.receiver import now_s
 from tests.faults.schedule import Fault, Pace, schedule
 from tests.faults.stage import Stage, staged
 
 HISTORY_FILES = ("events", "gone", "aborted", "requests", "results", "copies", "letters", "samples", "windows", "died")
+FIRST_S = 20  # until the first workers have found each other
 Say = Callable[[str], None]
 
 
@@ -85,6 +87,7 @@ async def _played(stage: Stage, plan: Plan, faults: tuple[Fault, ...], say: Say)
         load = group.create_task(stage.load.run())
         began = time.monotonic()
         hands = Hands(stage)
+        hands.excused(Excuse.REBALANCE, now_s(), now_s() + FIRST_S)
         for fault in faults:
             await asyncio.sleep(max(0, began + fault.at_s - time.monotonic()))
             say(f"{time.monotonic() - began:6.1f} s  {fault.kind} for {fault.lasts_s} s, {_figures(stage)}")

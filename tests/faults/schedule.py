@@ -59,7 +59,7 @@ class Pace:
 
 
 GATE = Pace(gap_s=(0.5, 1.5), outage_s=(3, 4), receiver_s=(3, 4), calm_s=10, cards=1)
-SOAK = Pace(gap_s=(3, 10), outage_s=(10, 60), receiver_s=(5, 60), calm_s=60, cards=2)
+SOAK = Pace(gap_s=(2, 7), outage_s=(10, 60), receiver_s=(5, 60), calm_s=60, cards=2)
 
 LASTS_S = {
     Kind.KILL: (0.5, 3),
@@ -68,6 +68,15 @@ LASTS_S = {
     Kind.BROKER_KILL: (3, 6),
     Kind.BROKER_STOP: (3, 6),
     Kind.UNCLEAN: (2, 4),
+}
+COSTS_S = {  # until a node answers again, or a worker has drained: what a fault takes beside what it lasts
+    Kind.TERM: 2,
+    Kind.LEAVE: 2,
+    Kind.RESET: 5,
+    Kind.BROKER_KILL: 6,
+    Kind.BROKER_STOP: 6,
+    Kind.OUTAGE: 7,
+    Kind.UNCLEAN: 13,
 }
 OFTEN = (Kind.KILL, Kind.TERM, Kind.ZOMBIE, Kind.JOIN, Kind.LEAVE, Kind.BROKER_KILL)
 THREE_NODES = (Kind.BROKER_STOP, Kind.UNCLEAN)
@@ -86,17 +95,21 @@ def schedule(seed: int, *, seconds: float, nodes: int, pace: Pace) -> tuple[Faul
     draw = Random(seed)
     faults: list[Fault] = []
     deck: list[Kind] = []
-    at_s, workers, growths = WARM_S, 2, 0
+    at_s, workers, growths, misses = WARM_S, 2, 0, 0
     while True:
         deck = deck or _deck(draw, nodes, pace)
         kind = _possible(deck.pop(), workers)
         lasts_s = round(draw.uniform(*_lasts(kind, pace)), 1)
         fault = Fault(round(at_s, 1), kind, lasts_s, draw.random())
-        at_s += lasts_s + draw.uniform(*pace.gap_s)
-        if at_s > seconds - pace.calm_s:
-            return tuple(faults)
+        next_s = at_s + lasts_s + COSTS_S.get(kind, 0) + draw.uniform(*pace.gap_s)
+        if next_s > seconds - pace.calm_s:
+            misses += 1
+            if misses > len(Kind):
+                return tuple(faults)
+            continue  # a shorter one may still fit
         if kind is Kind.GROW and growths == MOST_GROWTHS:
             continue
+        at_s = next_s
         growths += kind is Kind.GROW
         workers += (kind is Kind.JOIN) - (kind is Kind.LEAVE)
         faults.append(fault)

@@ -9,8 +9,8 @@ from tests.faults.schedule import GATE
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("java")]
 
 LONGEST_STALL_S = 60  # a figure, not a promise: here only that it did not stand still for good
-ONE = Plan(seed=113, seconds=45, nodes=1, pace=GATE, per_s=50, patience_s=60)
-THREE = Plan(seed=216, seconds=60, nodes=3, pace=GATE, per_s=40, patience_s=60)
+ONE = Plan(seed=480, seconds=60, nodes=1, pace=GATE, per_s=50, patience_s=60)
+THREE = Plan(seed=312, seconds=85, nodes=3, pace=GATE, per_s=40, patience_s=60)
 
 
 @pytest.mark.parametrize("plan", [ONE, THREE], ids=["one-node", "three-nodes"])
