@@ -30,7 +30,8 @@ def reached(window: Window, request: Request, source: Written | None) -> bool:
         case Excuse.BROKER:
             return window.since - COMMIT_S <= request.ended and request.began <= window.until + COMMIT_S
         case Excuse.RESET:
-            moved = window.first <= (source.offset if source else -1) < window.end
+            # what was settled above the old offset was known by its map, which is gone with it
+            moved = window.first <= (source.offset if source else -1)
             return moved and _in(window, source) and request.began <= window.since
         case Excuse.CUT:
             return _in(window, source) and request.began <= window.until
