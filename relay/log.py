@@ -33,6 +33,7 @@ EVENTS = {
     "map.refused": "The settled map that came with a committed offset is not of this log, or damaged: replayed.",
     "map.unproven": "The record at the top of a settled map did not come in time: replayed.",
     "partitions.grown": "A topic has more partitions by now: the group is asked to share them out.",
+    "worker.frozen": "It did not run for longer than a session: nothing is started until the group confirms it.",
     "assignment.expired": "The session was over before we knew: nothing is committed, others hold the partitions.",
     "position.lost": "The log no longer holds the position; it is loaded again.",
     "range.lost": "Retention removed records before this group read them.",

@@ -30,6 +30,7 @@ SESSION_MS = 10_000  # how long a killed worker's partitions stand still
 REBALANCE_MARGIN_S = 12  # the group waits for the slowest drain, a commit after it, and a slow broker
 POLL_MAX_MS = 24 * 3_600_000  # backpressure may keep us from polling; whether we live is not told by that
 METADATA_MAX_AGE_MS = 5_000  # how soon a new partition is seen
+FROZEN_S = SESSION_MS / 1000  # without any turn of ours: the group may have given our partitions to others
 RELOAD_S = 0.5  # between tries to read offsets, while the broker is in trouble or the group rebalances again
 TROUBLE_S = 1.0  # between polls while the client reports trouble with the broker
 EVENTS_FETCH_BYTES = 512 * 1024  # a partition; some 450 events, enough that a fetch costs little an event
@@ -70,6 +71,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._unloaded = asyncio.Event()
         self._quiet = asyncio.Event()
         self._fate = asyncio.Event()
+        self._doubt = False  # the process was frozen, and the group has not confirmed us yet
+        self._pulse_at = 0.0
         self._paused: set[Partition] = set()
         self._counts: dict[str, int] = {}  # partitions of each topic, when last assigned
         self._holdings = Holdings()
@@ -125,7 +128,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002  it is always all
         """What is in flight gets a short while, what is settled is committed, the ledgers wait for their fate."""
-        self._rebalancing = True
+        self._rebalancing, self._doubt = True, False
         current = self._holdings.drain(self._commits.generation)
         if current:
             await self.drain(self._drain_s)
@@ -154,6 +157,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             await self._unloaded.wait()
             self._unloaded.clear()
             try:
+                await self._confirm()
                 await self._load(self._holdings.loading())
             except (KafkaError, IllegalStateError) as error:  # a rebalance under our feet, or a broker in trouble
                 log.info("assignment.reloading", error=repr(error))
@@ -177,6 +181,27 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             self.resume(at)
             self._decide(retired)
         log.info("assignment.loaded", partitions=len(loading), resumed=resumed, generation=self._commits.generation)
+
+    def pulse(self) -> None:
+        """We live. If we did not for longer than a session, nothing is started until the group confirms us."""
+        now = asyncio.get_running_loop().time()
+        if now - self._pulse_at > FROZEN_S and not self._rebalancing and self._holdings.doubt():
+            log.warning("worker.frozen", seconds=round(now - self._pulse_at, 1), group=self.group)
+            self._doubt = True
+            self._unloaded.set()
+        self._pulse_at = now
+
+    async def _confirm(self) -> None:
+        """A heartbeat is taken: we are still a member. If it is refused, the client joins the group anew."""
+        coordinator, generation = self.consumer._coordinator, self._commits.generation  # noqa: SLF001
+        while self._doubt:
+            await coordinator.ensure_coordinator_known()
+            if await coordinator._do_heartbeat() and self._doubt:  # noqa: SLF001
+                self._doubt = False
+                self._holdings.trust(generation)
+                self._decide()
+            elif self._doubt:
+                await asyncio.sleep(RELOAD_S)
 
     async def admits(self, ledger: Ledger) -> bool:
         """Whether something of it may be started; while its fate is open, that is waited for."""
@@ -202,6 +227,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             log.warning("consumer.troubled", error=repr(error))
             await asyncio.sleep(TROUBLE_S)
             return []
+        self.pulse()
         taken = []
         for tp, records in batches.items():
             ledger = self.ledgers.get((tp.topic, tp.partition))
@@ -220,6 +246,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def commit(self) -> None:
         """What is settled is committed. Never raises for trouble of the broker's."""
+        self.pulse()
         await self._commits.commit()
 
     @property

@@ -88,6 +88,7 @@ class Deliveries:
 
     async def _start(self, ledger: Ledger, record: Record, attempts: asyncio.TaskGroup) -> None:
         size = size_in_memory(record)
+        self._intake.pulse()
         if not ledger.ready and not await self._intake.admits(ledger):
             self._room.give(size)
             return

@@ -62,6 +62,7 @@ class Events:
 
     async def _take(self, ledger: Ledger, record: Record, read_ms: int, attempts: asyncio.TaskGroup) -> None:
         size = size_in_memory(record)
+        self._intake.pulse()
         if not ledger.ready and not await self._intake.admits(ledger):
             self._room.give(size)  # not started: whoever holds the partition next reads it
             return

@@ -68,6 +68,19 @@ class Holdings:
                 ledger.drain()
         return current
 
+    def doubt(self) -> bool:
+        """The process was frozen: nothing new is started until the group confirms us. Whether there is anything."""
+        ready = [ledger for ledger in self.ledgers.values() if ledger.ready]
+        for ledger in ready:
+            ledger.drain()
+        return bool(ready)
+
+    def trust(self, generation: int) -> None:
+        """The group has confirmed us."""
+        for ledger in self.ledgers.values():
+            if ledger.generation == generation:
+                ledger.reopen()
+
     def revoked(self, *, current: bool) -> list[Ledger]:
         """
         They are no longer ours, until some of them are again.

@@ -5,9 +5,9 @@ An offset is committable when it and all below it are settled: every delivery of
 record that tells it is acknowledged. What is settled above that goes into the commit's metadata (`settled`). Offsets
 are never assumed contiguous: compaction and transaction markers leave gaps.
 
-    LOADING --begin--> OPEN --drain--> DRAINING --suspend--> SUSPENDED --resume--> OPEN     the partition came back
-                         |                                       |
-                         '--close--> CLOSING (going down)        '--retire--> RETIRED       it did not, or who knows
+    LOADING --begin--> OPEN <--drain--> DRAINING --suspend--> SUSPENDED --resume--> OPEN    the partition came back
+                         |                                        |
+                         '--close--> CLOSING (going down)         '--retire--> RETIRED      it did not, or who knows
 
 While DRAINING or SUSPENDED its fate is open: nothing is started, what is in flight goes on; once SUSPENDED, retries and
 dead letters are held back, for a new owner would write them too. A late settlement lands in a retired ledger and moves
@@ -21,7 +21,7 @@ from enum import Enum, auto
 from typing import Protocol
 
 from relay.model import Record
-from relay.pipeline.settled import CHARACTERS, Print, Settled, Walked, encode, fits, print_of
+from relay.pipeline.settled import CHARACTERS, Print, Settled, Walked, encode, fits, lower_half, print_of
 
 
 class Phase(Enum):
@@ -47,6 +47,7 @@ class Commit:
     metadata: str = ""
 
 
+SENT = 64  # commits without an answer that are remembered: 4 kB each, and minutes of a broker in trouble
 NOTHING = Commit(-1)  # what Kafka says of a partition without a committed offset
 
 
@@ -144,9 +145,14 @@ class Ledger:
         if self.phase is Phase.OPEN:
             self.phase = Phase.DRAINING
 
+    def reopen(self) -> None:
+        """It goes on: there was no rebalance."""
+        if self.phase is Phase.DRAINING:
+            self.phase = Phase.OPEN
+
     def suspend(self) -> None:
         """What could be committed is; the partition may be another's by now."""
-        if self.phase is Phase.DRAINING:
+        if self.phase in {Phase.OPEN, Phase.DRAINING}:  # open: it was loaded while the others drained
             self.phase = Phase.SUSPENDED
         else:
             self.retire()  # was loading, or going down: nothing of it would go on
@@ -264,7 +270,7 @@ class Ledger:
         while settled is not None:
             if text := encode(settled, nonce, characters):
                 return Commit(base, text)
-            settled = self._lower(settled)
+            settled = lower_half(settled, self._open)
         return Commit(base)
 
     def _settled(self, base: int) -> Settled | None:
@@ -284,21 +290,11 @@ class Ledger:
             open_.append(offset)
         return Settled(base=base, top=top, print=fingerprint, open=tuple(open_), walked=walked)
 
-    def _lower(self, settled: Settled) -> Settled | None:
-        """It did not fit: what is known of its lower half, so that the rest is replayed."""
-        count = len(settled.open)
-        for place in range(min(count // 2, count - 2), 0, -1):
-            top = settled.open[place]
-            fingerprint = self._open[top]
-            if fingerprint is not None:
-                walked = {offset: how_far for offset, how_far in settled.walked.items() if offset <= top}
-                open_ = settled.open[: place + 1]
-                return Settled(base=settled.base, top=top, print=fingerprint, open=open_, walked=walked)
-        return None
-
     def sent(self, commit: Commit) -> None:
         """It is on its way: from now on the broker may hold it, whatever we hear."""
         self._sent.append(commit)
+        if len(self._sent) > SENT:
+            del self._sent[1]  # the first is what it held when we last heard of it, and holds if it takes none
 
     def confirmed(self, commit: Commit) -> None:
         """The broker holds it, and nothing older."""

@@ -90,6 +90,24 @@ def fits(open_: int, span: int) -> bool:
     return bound <= _room(CHARACTERS)
 
 
+def lower_half(settled: Settled, prints: Mapping[int, Print | None]) -> Settled | None:
+    """
+    It did not fit: what is known of its lower half, so that the rest is replayed; None when that is nothing.
+
+    Args:
+        settled: The map.
+        prints: Of its open offsets, as far as they were read; one of them is the new top.
+    """
+    count = len(settled.open)
+    for place in range(min(count // 2, count - 2), 0, -1):
+        top = settled.open[place]
+        if (fingerprint := prints[top]) is not None:
+            walked = {offset: how_far for offset, how_far in settled.walked.items() if offset <= top}
+            open_ = settled.open[: place + 1]
+            return Settled(base=settled.base, top=top, print=fingerprint, open=open_, walked=walked)
+    return None
+
+
 def encode(settled: Settled, nonce: bytes, characters: int = CHARACTERS) -> str:
     """
     The metadata; "" when the open offsets do not fit. Fan-outs fill what is left, the lowest offsets first.
