@@ -117,6 +117,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Ledgers are noted down and their partitions paused; nothing slow, for no heartbeat runs meanwhile."""
         self._paused.clear()  # aiokafka's own pauses end with the assignment
+        self._pulse_at = asyncio.get_running_loop().time()
         partitions = [(tp.topic, tp.partition) for tp in assigned]
         retired = self._holdings.assigned(partitions, self._commits.generation)
         for at in partitions:
@@ -198,7 +199,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             await coordinator.ensure_coordinator_known()
             if await coordinator._do_heartbeat() and self._doubt:  # noqa: SLF001
                 self._doubt = False
-                self._holdings.trust(generation)
+                for at, ledger in self._holdings.trust(generation).items():
+                    self.consumer.seek(TopicPartition(*at), ledger.position)
                 self._decide()
             elif self._doubt:
                 await asyncio.sleep(RELOAD_S)

@@ -75,11 +75,10 @@ class Holdings:
             ledger.drain()
         return bool(ready)
 
-    def trust(self, generation: int) -> None:
-        """The group has confirmed us."""
-        for ledger in self.ledgers.values():
-            if ledger.generation == generation:
-                ledger.reopen()
+    def trust(self, generation: int) -> Mapping[Partition, Ledger]:
+        """The group has confirmed us: these go on where they were. What was fetched meanwhile has not been taken."""
+        held = {at: ledger for at, ledger in self.ledgers.items() if ledger.generation == generation}
+        return {at: ledger for at, ledger in held.items() if ledger.reopen()}
 
     def revoked(self, *, current: bool) -> list[Ledger]:
         """

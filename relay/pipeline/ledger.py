@@ -145,10 +145,11 @@ class Ledger:
         if self.phase is Phase.OPEN:
             self.phase = Phase.DRAINING
 
-    def reopen(self) -> None:
-        """It goes on: there was no rebalance."""
-        if self.phase is Phase.DRAINING:
-            self.phase = Phase.OPEN
+    def reopen(self) -> bool:
+        """It goes on: there was no rebalance. Whether it had stood still."""
+        still = self.phase is Phase.DRAINING
+        self.phase = Phase.OPEN if still else self.phase
+        return still
 
     def suspend(self) -> None:
         """What could be committed is; the partition may be another's by now."""
