@@ -31,6 +31,7 @@ class Holdings:
     def __init__(self) -> None:
         self.ledgers: dict[Partition, Ledger] = {}
         self.suspended: dict[Partition, Ledger] = {}
+        self._closing = False
 
     @property
     def active(self) -> bool:
@@ -49,6 +50,9 @@ class Holdings:
             The ledgers that are retired by that: their partitions went elsewhere, or may have been elsewhere.
         """
         self.ledgers = {at: Ledger(*at, generation=generation) for at in partitions}
+        if self._closing:
+            for ledger in self.ledgers.values():
+                ledger.close()
         kept, self.suspended = self.suspended, {}
         for at, old in kept.items():
             if at in self.ledgers and generation in (old.generation, old.generation + 1):
@@ -128,7 +132,8 @@ class Holdings:
         return _retired([old])
 
     def close(self) -> list[Ledger]:
-        """The worker is going down; what waits for its fate has it."""
+        """The worker is going down, and takes nothing on any more; what waits for its fate has it."""
+        self._closing = True
         for ledger in self.ledgers.values():
             ledger.close()
         gone, self.suspended = self.suspended, {}

@@ -32,7 +32,7 @@ def reached(window: Window, request: Request, source: Written | None) -> bool:
         case Excuse.RESET:
             # what was settled above the old offset was known by its map, which is gone with it
             moved = window.first <= (source.offset if source else -1)
-            return moved and _in(window, source) and request.began <= window.since
+            return moved and _in(window, source) and request.began <= window.until
         case Excuse.CUT:
             return _in(window, source) and request.began <= window.until
 
