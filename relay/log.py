@@ -91,7 +91,7 @@ def configure(*, format_: str | None, level: str, stream: TextIO | None = None) 
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(file=to),
+        logger_factory=structlog.WriteLoggerFactory(file=to),
         cache_logger_on_first_use=True,
     )
     # aiokafka and aiohttp log in their own words; what is below a warning there is not news to an operator
