@@ -2,8 +2,9 @@
 Several workers: started, started again when they end, told to stop, waited for. `restarts` says what follows. Edge.
 
 Each has a stdin that this process holds the other end of. Nothing is ever written there: when it ends, this process is
-gone, by whatever death, and the worker drains and ends by itself. Ctrl-C on a terminal reaches the workers as well as
-this process; for them it is the same order twice.
+gone, by whatever death, and the worker drains and ends by itself. Each has a session of its own, so that Ctrl-C on a
+terminal reaches this process alone, which passes the order on: a worker whose imports it interrupts would fail with a
+traceback.
 """
 
 import asyncio
@@ -138,7 +139,8 @@ class Supervisor:
     async def _one(self, number: int, stop: asyncio.Event) -> int:
         """Started, told to stop when it is time, and ended: its status."""
         try:
-            process = await asyncio.create_subprocess_exec(*self._commands[number], stdin=PIPE)
+            command = self._commands[number]
+            process = await asyncio.create_subprocess_exec(*command, stdin=PIPE, start_new_session=True)
         except OSError as error:  # no memory, no process left, the program gone
             log.error("process.refused", process=number, error=str(error))  # noqa: TRY400  the machine's fault, not ours
             return _UNSTARTED

@@ -1,6 +1,7 @@
 """Real processes looked after, each a few lines of Python that do as the test wants; time is the test's."""
 
 import asyncio
+import os
 import stat
 import sys
 from collections import Counter
@@ -100,6 +101,20 @@ async def test_all_that_drain_as_told_make_0(tmp_path: Path) -> None:
     assert status == 0
     assert stage.there("1.drained", "2.drained", "3.drained")()
     assert stage.running() == 0
+
+
+async def test_a_terminals_ctrl_c_reaches_none_of_them(tmp_path: Path) -> None:
+    """Each has a session of its own; the order comes from who looks after it, once."""
+    stage, sessions = Stage(tmp_path, [(DRAINS, 0)], Hasty(endless=[STOP_S])), set[int]()
+
+    def seen() -> bool:
+        sessions.add(os.getsid(int((tmp_path / "1.pid").read_text())))
+        return True
+
+    await stage.run(until_there=["1.began"], and_then=seen)
+
+    assert len(sessions) == 1
+    assert os.getsid(0) not in sessions
 
 
 async def test_one_that_fails_while_it_drains_is_the_status_of_all(tmp_path: Path) -> None:
