@@ -130,7 +130,8 @@ class Supervisor:
                 case Restart(after_s=after_s, deaths=deaths):
                     log.warning("process.restarting", process=number, after_s=after_s, deaths=deaths)
                     await unless(stop, self._clock.sleep(after_s))
-                    self._metrics.restarts.add(str(number))
+                    if not stop.is_set():
+                        self._metrics.restarts.add(str(number))
                 case GiveUp() as gave_up:
                     log.error("processes.gave_up", process=number, status=gave_up.status, because=gave_up.because)
                     self._gave_up = self._gave_up or gave_up
