@@ -11,6 +11,7 @@ is acknowledged.
     model errors durations urls        values, and what can be wrong with them                              pure
     config settings sources            environment and file -> Config, or every problem at once             pure
     pipeline/                          the path; its docstring says which modules are pure
+    processes/                         several workers under one command
     store/                             subscriptions on their compacted topic, secrets sealed
     topics                             what must exist on the broker, and what of it does not               pure
     broker embedded                    what the broker is asked besides records; the one of the demo        edge

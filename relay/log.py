@@ -19,6 +19,16 @@ EVENTS = {
     "worker.stopped": "Everything that could be settled is committed.",
     "worker.drain_exceeded": "Attempts were still under way after RELAY_DRAIN_S; they will be made again.",
     "worker.stuck": "Something that had work stood still while the broker answered: the process ends itself.",
+    # several workers under one command
+    "process.started": "A worker process was started.",
+    "process.ended": "A worker process has ended; a negative status is a signal's.",
+    "process.refused": "The machine would not start a worker process.",
+    "process.restarting": "It is started again, later each time that it ended soon after its start.",
+    "process.killed": "It was told to stop and hung: what it had under way will be sent again.",
+    "processes.stopping": "Each was told to stop, and drains.",
+    "processes.gave_up": "A worker process keeps dying, or is misconfigured; all are stopped.",
+    "processes.stopped": "All have ended; the status is the whole's.",
+    # both
     "broker.unreachable": "The broker does not answer; trying again.",
     "client.dropped": "A connection to the broker did not end well; nothing was waiting for it.",
     "metrics.listening": "/metrics, /livez and /readyz are served here.",
@@ -91,7 +101,7 @@ def configure(*, format_: str | None, level: str, stream: TextIO | None = None) 
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.PrintLoggerFactory(file=to),
+        logger_factory=structlog.WriteLoggerFactory(file=to),
         cache_logger_on_first_use=True,
     )
     # aiokafka and aiohttp log in their own words; what is below a warning there is not news to an operator

@@ -99,6 +99,18 @@ class Metrics:
         self.commit_age = gauge("relay_commit_age_seconds", meaning, "group")
 
 
+class ProcessMetrics:
+    """What is counted of several workers under one command, besides what each of them counts itself."""
+
+    def __init__(self) -> None:
+        made = self.registry = CollectorRegistry()
+        self.processes = Gauge("relay_processes", "Worker processes that run.", registry=made)
+        meaning = "Worker processes started again after they had ended."
+        self.restarts = Tally(made, "relay_process_restarts", meaning, "process")
+        meaning = "Scrapes that a worker process did not answer within 2 s; its figures were left out."
+        self.unanswered = Tally(made, "relay_process_scrapes_unanswered", meaning, "process")
+
+
 def application(metrics: Metrics, *, refresh: Callable[[], None], ready: Callable[[], bool]) -> web.Application:
     """
     /metrics, /livez (the event loop answers) and /readyz (subscriptions read, groups joined).

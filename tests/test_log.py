@@ -74,6 +74,29 @@ def test_a_line_is_one_json_object_where_nobody_looks_on() -> None:
     assert line["timestamp"].endswith("Z")
 
 
+class Writes(io.StringIO):
+    """Remembers what was written at once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.at_once: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.at_once.append(text)
+        return super().write(text)
+
+
+def test_a_line_is_written_at_once_with_its_end() -> None:
+    """Several processes share one stderr, which may be unbuffered: between two writes of one, another's may come."""
+    stream = Writes()
+    log.configure(format_="json", level="info", stream=stream)
+
+    structlog.get_logger().info("delivery.settled")
+
+    assert [stream.getvalue()] == stream.at_once
+    assert stream.getvalue().endswith("}\n")
+
+
 def test_what_is_below_the_level_is_not_written() -> None:
     """RELAY_LOG_LEVEL."""
     stream = io.StringIO()

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import structlog
 from aiohttp import web
@@ -25,32 +26,53 @@ def _not_yet() -> bool:
 class Listener:
     """What is served; the worker puts itself in when it is there."""
 
-    port: int = 0
+    port: int = 0  # of RELAY_METRICS_ADDRESS, whoever listens there: no delivery may call it
     refresh: Callable[[], None] = _nothing  # sets the gauges, once a scrape
     ready: Callable[[], bool] = _not_yet
 
 
 @asynccontextmanager
-async def listening(address: tuple[str, int], metrics: Metrics) -> AsyncIterator[Listener]:
+async def listening(
+    address: tuple[str, int], metrics: Metrics, *, socket: Path | None = None
+) -> AsyncIterator[Listener]:
     """
     Listening for as long as the `async with`.
+
+    Args:
+        address: Where to; port 0 means any.
+        metrics: What to show.
+        socket: Listen on this one instead, for whoever listens at the address and asks us in its turn.
 
     Raises:
         ConfigProblem: The address cannot be listened on.
     """
     listener = Listener()
     app = application(metrics, refresh=lambda: listener.refresh(), ready=lambda: listener.ready())  # noqa: PLW0108  set later
+    async with serving(app, socket or address) as port:
+        listener.port = address[1] if socket else port
+        yield listener
+
+
+@asynccontextmanager
+async def serving(app: web.Application, at: tuple[str, int] | Path) -> AsyncIterator[int]:
+    """
+    The port that is listened on for as long as the `async with`; of a Unix socket there is none, and it is 0.
+
+    Raises:
+        ConfigProblem: It cannot be listened on.
+    """
     runner = web.AppRunner(app, access_log=None, handle_signals=False)
     await runner.setup()
     try:
-        host, port = address
+        site = web.UnixSite(runner, at) if isinstance(at, Path) else web.TCPSite(runner, *at)
+        shown = str(at) if isinstance(at, Path) else f"{at[0]}:{at[1]}"
         try:
-            await web.TCPSite(runner, host, port).start()
+            await site.start()
         except OSError as error:
             rule = f"cannot be listened on ({error.strerror or error}): choose another, or port 0 for any"
-            raise ConfigProblem(Problem("RELAY_METRICS_ADDRESS", rule, f"{host}:{port}")) from None
-        listener.port = runner.addresses[0][1]
-        log.info("metrics.listening", address=f"{host}:{listener.port}")
-        yield listener
+            raise ConfigProblem(Problem("RELAY_METRICS_ADDRESS", rule, shown)) from None
+        port: int = 0 if isinstance(at, Path) else runner.addresses[0][1]
+        log.info("metrics.listening", address=shown if isinstance(at, Path) else f"{at[0]}:{port}")
+        yield port
     finally:
         await runner.cleanup()

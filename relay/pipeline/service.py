@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -19,9 +20,14 @@ from relay.pipeline.wiring import wired
 log = structlog.get_logger()
 
 
-async def run_worker(config: Config, stop: asyncio.Event) -> None:
+async def run_worker(config: Config, stop: asyncio.Event, *, socket_path: Path | None = None) -> None:
     """
     Deliver until told to stop.
+
+    Args:
+        config: All of it.
+        stop: Set when it should end.
+        socket_path: Where to listen instead of at the metrics address, which somebody else has; none may call either.
 
     Raises:
         ConfigProblem: The metrics address cannot be listened on.
@@ -29,7 +35,7 @@ async def run_worker(config: Config, stop: asyncio.Event) -> None:
         TooManyMalformed: See `faults`.
     """
     metrics = Metrics()
-    async with listening(config.metrics_address, metrics) as listener:
+    async with listening(config.metrics_address, metrics, socket=socket_path) as listener:
         while (ground := await reached(config, stop)) is not None:
             async with AsyncExitStack() as stack:
                 try:

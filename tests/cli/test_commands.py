@@ -240,13 +240,37 @@ def test_a_file_of_settings_that_is_not_there_is_told(capsys: Capsys) -> None:
     assert capsys.readouterr().err == "relay: gone.toml: cannot be read: No such file or directory\n"
 
 
-def test_several_processes_are_refused(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
-    """Not accepted and ignored."""
+@pytest.mark.parametrize("processes", ["0", "65", "-1"])
+def test_processes_have_a_bound(monkeypatch: pytest.MonkeyPatch, capsys: Capsys, processes: str) -> None:
+    """Nothing is started beyond it."""
     monkeypatch.setenv("RELAY_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
 
-    assert main(["worker", "--processes", "3"]) == 2
+    assert main(["worker", f"--processes={processes}"]) == 2
 
-    assert "start several workers (given: 3)" in capsys.readouterr().err
+    assert f"relay: processes: must be from 1 to 64 (given: {processes})" in capsys.readouterr().err
+
+
+def test_several_processes_start_only_where_they_can_be_seen(monkeypatch: pytest.MonkeyPatch, capsys: Capsys) -> None:
+    """The address of their figures is taken: told before any of them is started."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        address = f"127.0.0.1:{server.getsockname()[1]}"
+        monkeypatch.setenv("RELAY_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+        monkeypatch.setenv("RELAY_METRICS_ADDRESS", address)
+
+        assert main(["worker", "--processes", "2"]) == 2
+
+    said = capsys.readouterr().err
+    assert "relay: RELAY_METRICS_ADDRESS: cannot be listened on" in said
+    assert "process.started" not in said
+
+
+def test_the_help_tells_what_is_a_persons_to_say(capsys: Capsys) -> None:
+    """How one of several is told its place is between the two processes."""
+    assert main(["worker", "--help"]) == 0
+
+    said = capsys.readouterr().out
+    assert "--processes" in said
+    assert "--child" not in said
 
 
 @pytest.mark.parametrize(

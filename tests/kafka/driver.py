@@ -109,10 +109,10 @@ class Relay:
         where = ("--account", account, "--name", ident, "--url", url, "--events", events, "--secret-file", "-")
         await self.do("subscriptions", "create", "--id", ident, *where, *arguments, stdin=SECRET)
 
-    def worker(self, **settings: str) -> subprocess.Popen[bytes]:
+    def worker(self, *arguments: str, **settings: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"worker-{len(self.processes)}.log").open("wb") as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", *self.worker_command],
+                [sys.executable, "-m", *self.worker_command, *arguments],
                 cwd=ROOT,
                 env=self.env | settings,
                 stdout=log,
