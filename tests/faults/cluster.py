@@ -7,15 +7,16 @@ Three nodes hold three replicas of which two must be in sync, so that one of the
 import asyncio
 import shutil
 import signal
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import aiokafka
 from aiokafka import AIOKafkaConsumer
-from confluent_kafka import ElectionType, TopicPartition
+from aiokafka.errors import KafkaError
+from confluent_kafka import ElectionType, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewPartitions, NewTopic
 
@@ -35,6 +36,20 @@ SETTINGS = {
     "leader_imbalance_check_interval_seconds": "30",
 }
 ANSWER_S = 30
+INSIST_S = 120  # on an answer: a cluster that has just come back refuses, or takes its time
+T = TypeVar("T")
+
+
+async def insist(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer, asked for again while the cluster is in trouble."""
+    until_s = asyncio.get_running_loop().time() + INSIST_S
+    while True:
+        try:
+            return await ask()
+        except (KafkaException, KafkaError, OSError, TimeoutError):
+            if asyncio.get_running_loop().time() > until_s:
+                raise
+            await asyncio.sleep(0.5)
 
 
 class Cluster:
@@ -107,7 +122,7 @@ class Tool:
 
     async def leaders(self, topic: str) -> dict[int, tuple[int, list[int]]]:
         """Partition -> its leader (-1: none) and its replicas."""
-        metadata = await asyncio.to_thread(self._client.list_topics, topic, ANSWER_S)
+        metadata = await insist(lambda: asyncio.to_thread(self._client.list_topics, topic, ANSWER_S))
         return {n: (one.leader, list(one.replicas)) for n, one in metadata.topics[topic].partitions.items()}
 
     async def elect_unclean(self, topic: str, partition: int) -> None:
@@ -117,8 +132,10 @@ class Tool:
 
     async def members(self, group: str) -> int:
         """How many members a group has."""
-        (described,) = self._client.describe_consumer_groups([group]).values()
-        return len((await self._done(described)).members)
+        described = await insist(
+            lambda: self._done(next(iter(self._client.describe_consumer_groups([group]).values())))
+        )
+        return len(described.members)
 
     async def create(self, topic: NewTopic) -> None:
         (made,) = self._client.create_topics([topic]).values()
@@ -133,8 +150,9 @@ class Tool:
     async def grow(self, topic: str, by: int) -> int:
         """So many partitions more; how many it has now."""
         count = len(await self.leaders(topic)) + by
-        (grown,) = self._client.create_partitions([NewPartitions(topic, count)]).values()
-        await self._done(grown)
+        await insist(
+            lambda: self._done(next(iter(self._client.create_partitions([NewPartitions(topic, count)]).values())))
+        )
         return count
 
     async def move(self, group: str, offsets: dict[Partition, int]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import Cluster, insist
 from tests.faults.history import Excuse, Window
 from tests.faults.receiver import now_s
 from tests.faults.schedule import Fault, Kind
@@ -12,6 +12,7 @@ from tests.kafka.driver import until
 
 SESSION_S = 10  # until the group gives up on a worker that is gone
 REJOIN_S = 10  # a rebalance with its drain, and a worker's start on a busy machine
+EMPTY_S = 180  # until a group has no members, or a partition its leader, with answers that take their time
 BACK_S = 400  # records, at most, that another tool moves a partition back by
 AHEAD_S = 2.0  # what only the old leader has before it dies
 
@@ -122,7 +123,7 @@ class Hands:
         async def leads() -> bool:
             return (await tool.leaders(topic))[partition][0] == follower
 
-        await until(leads, 30)
+        await until(leads, EMPTY_S)
         await asyncio.to_thread(cluster.start, [leader])
         self._came_back(since)
         self._stage.windows.append(Window(Excuse.CUT, since, now_s() + 2 * REJOIN_S, topic, partition))
@@ -163,11 +164,11 @@ class Hands:
         async def empty() -> bool:
             return await self._stage.tool.members(group) == 0
 
-        await until(empty, 30)
-        committed = await self._stage.observer.sample(group)
+        await until(empty, EMPTY_S)
+        committed = await insist(lambda: self._stage.observer.sample(group))
         back = 1 + int(fault.draw * BACK_S)
         moved = {at: max(0, offset - back) for at, offset in committed.items()}
-        await self._stage.tool.move(group, moved)
+        await insist(lambda: self._stage.tool.move(group, moved))
         for place in places:
             self._fleet.start(place)
         self.excused(Excuse.REBALANCE, since, now_s() + REJOIN_S)
