@@ -65,7 +65,7 @@ async def test_a_broker_that_takes_little_metadata_with_a_commit_gets_less(prefi
                 await relay.produce(encoded(mixed), partition=0)
                 await until(lambda: len(journal.of("ok/a")) == 3_800)
 
-                await until(lambda: relay.logged("commit.map_refused", 5))
+                await until(lambda: relay.logged("commit.map_refused", 4))
                 await until(lambda: covers(relay, 100))
                 journal.release.set()
                 await until(lambda: relay.lag_is(0), 60)
