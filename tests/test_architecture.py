@@ -143,6 +143,7 @@ RUN_FOR_REAL = {
         "deliveries",
         "consume",
         "commit",
+        "client",
         "produce",
         "wiring",
         "worker",

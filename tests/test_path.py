@@ -18,7 +18,7 @@ from relay.metrics import Metrics
 from relay.model import Answer, Delivery, Failure, Outgoing, Reason, Reply, Request, State, Subscription, SubscriptionId
 from relay.pipeline.attempt import Bench, bury, make
 from relay.pipeline.decode import Skipped, read_delivery, read_event
-from relay.pipeline.fan import Closed, Fan
+from relay.pipeline.fan import Fan
 from relay.pipeline.ledger import Ledger
 from relay.pipeline.match import Index, endpoint, first_delivery
 from relay.pipeline.produce import Produce, Ticket, size_of
@@ -189,7 +189,7 @@ class Stage:
         self.produced: list[Outgoing] = []
         self.requests: list[Request] = []
         self.index = Index()
-        self.settled: list[bool] = []
+        self.ledgers: list[Ledger] = []  # one a record
         self.register(case.subscription)
         self.room = Room(limit_bytes=1 << 20, places=1)
         self.tools = Bench(
@@ -223,24 +223,25 @@ class Stage:
         self.produced.append(record)
         ticket.acknowledged(size_of(record))
 
-    def fan(self) -> Fan:
+    def fan(self, record: Any) -> Fan:  # noqa: ANN401  a Record
         ledger = Ledger("leads.events", 0, generation=1)
         ledger.begin(0)
-        ledger.take([0])
+        ledger.take([record])
+        self.ledgers.append(ledger)
         self.room.take(100)
-        return Fan(
-            ledger, 0, size=100, read_ms=self.clock.now_ms(), give=self.room.give, closed=cast("Closed", self.closed)
-        )
+        return Fan(ledger, 0, size=100, read_ms=self.clock.now_ms(), give=self.room.give, closed=lambda _: None)
 
-    def closed(self, _ledger: Ledger, _offset: int, *, settled: bool) -> None:
-        self.settled.append(settled)
+    async def attempt(self, delivery: Delivery, fan: Fan) -> None:
+        part = fan.part(delivery.subscription_id)
+        part.begin()
+        await make(delivery, part, self.tools)
 
     async def play(self) -> None:
         """The event is walked, and then every delivery record that comes of it, each when it is due."""
         event = self.case.event
         value = event if isinstance(event, bytes) or event is None else orjson.dumps(event)
         record = a_record("leads.events", value)
-        fan = self.fan()
+        fan = self.fan(record)
         try:
             read = read_event(record, max_bytes=1 << 20)
         except Malformed as why:
@@ -249,9 +250,8 @@ class Stage:
         for to in () if isinstance(read, Skipped) else self.index.match(read):
             now_ms = self.clock.now_ms()
             delivery = first_delivery(read, to, namespace="", timestamp_ms=1, now_ms=now_ms)  # type: ignore[arg-type]
-            fan.expect()
-            await make(delivery, fan, self.tools)
-        fan.close()
+            await self.attempt(delivery, fan)
+        fan.over()
         seen = 0
         while seen < len(self.produced):
             one = self.produced[seen]
@@ -261,13 +261,13 @@ class Stage:
 
     async def due(self, record: Outgoing) -> None:
         await self.clock.advance(TOPICS.delay_of(record.topic))
-        delivery = read_delivery(a_record(record.topic, record.value, record.headers), max_bytes=1 << 20)
+        due = a_record(record.topic, record.value, record.headers)
+        delivery = read_delivery(due, max_bytes=1 << 20)
         if (age := progress(delivery)) in self.case.before:
             self.register(self.case.before[age])
-        fan = self.fan()
-        fan.expect()
-        await make(delivery, fan, self.tools)
-        fan.close()
+        fan = self.fan(due)
+        await self.attempt(delivery, fan)
+        fan.over()
 
 
 def a_record(topic: str, value: bytes | None, headers: Any = ()) -> Any:  # noqa: ANN401  a Record
@@ -308,7 +308,7 @@ async def test_a_delivery_lives_as_the_playbook_says(case: Case) -> None:
     assert len(case.out) == len(lines), lines
     assert all(line.startswith(wanted) for wanted, line in zip(case.out, lines, strict=True)), lines
     assert [] == stage.replies
-    assert all(stage.settled)
+    assert all((ledger.open, ledger.active) == (0, 0) for ledger in stage.ledgers)
     assert stage.room.held_bytes == 0
 
 

@@ -17,7 +17,8 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     ledger    per (partition, assignment): taken, settled, committable                      pure
     settled   what is settled above the committed offset <-> the commit's metadata          pure
     holdings  the ledgers of a consumer through rebalances                                  pure
-    commit    what is settled -> committed                                                  edge (aiokafka)
+    client    a consumer in its group, and what it does not show of itself                  edge (aiokafka)
+    commit    what is settled -> committed                                                  edge
     seen      which turn of a retry chain was met before                                    pure
     delays    delivery records that wait for their time                                     pure
     fan       the deliveries of one record, counted down to its settlement                  pure

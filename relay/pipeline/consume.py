@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import structlog
-from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from relay.ending import let_go
 from relay.metrics import Metrics
 from relay.model import Record
+from relay.pipeline.client import SESSION_MS, Client
 from relay.pipeline.commit import Commits
 from relay.pipeline.holdings import Holdings, Partition
 from relay.pipeline.ledger import Ledger
@@ -25,25 +25,12 @@ from relay.pipeline.start import Lost, resumption
 
 log = structlog.get_logger()
 
-HEARTBEAT_MS = 1_000  # how soon a rebalance is noticed; the default of 3 s is added to every one
-SESSION_MS = 10_000  # how long a killed worker's partitions stand still
-REBALANCE_MARGIN_S = 12  # the group waits for the slowest drain, a commit after it, and a slow broker
-POLL_MAX_MS = 24 * 3_600_000  # backpressure may keep us from polling; whether we live is not told by that
-METADATA_MAX_AGE_MS = 5_000  # how soon a new partition is seen
 FROZEN_S = SESSION_MS / 1000  # without any turn of ours: the group may have given our partitions to others
 RELOAD_S = 0.5  # between tries to read offsets, while the broker is in trouble or the group rebalances again
 TROUBLE_S = 1.0  # between polls while the client reports trouble with the broker
 EVENTS_FETCH_BYTES = 512 * 1024  # a partition; some 450 events, enough that a fetch costs little an event
 DELIVERIES_FETCH_BYTES = 64 * 1024  # a partition; ten delays times many partitions must not fill the memory
 DELIVERIES_FETCH_WAIT_MS = 100  # a resumed partition waits for the fetch that is under way without it
-
-
-class EventsAssignor(StickyPartitionAssignor):  # type: ignore[misc]
-    """Sticky; its state is kept on the class, so each consumer of a process needs a class of its own."""
-
-
-class DeliveriesAssignor(StickyPartitionAssignor):  # type: ignore[misc]
-    """As above, for the delivery topics."""
 
 
 class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -79,20 +66,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._rebalancing = False
         self.joined = False  # the group has given us our partitions at least once
         self.turns = 0  # assignments, losses and loads since the start: that it moves is seen by it
-        self.consumer = AIOKafkaConsumer(
-            **settings,
-            **fetch,
-            group_id=group,
-            group_instance_id=instance_id,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_committed",
-            partition_assignment_strategy=(assignor,),
-            session_timeout_ms=SESSION_MS,
-            heartbeat_interval_ms=HEARTBEAT_MS,
-            rebalance_timeout_ms=int((drain_s + REBALANCE_MARGIN_S) * 1000),
-            max_poll_interval_ms=POLL_MAX_MS,
-            metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        self.consumer = Client(
+            settings, group=group, assignor=assignor, fetch=fetch, drain_s=drain_s, instance_id=instance_id
         )
         self._commits = Commits(self.consumer, self._holdings)
 
@@ -108,9 +83,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def close(self, *, leave: bool) -> None:
         """Disconnected; with `leave` the group hears of it at once, also from a static member."""
-        if leave:
-            self.consumer._coordinator._group_instance_id = None  # noqa: SLF001  stop() of a static member leaves nothing
-        await let_go(self.consumer.stop())
+        await self.consumer.end(leave=leave)
 
     # -- what the coordinator's task calls
 
@@ -119,10 +92,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._paused.clear()  # aiokafka's own pauses end with the assignment
         self._pulse_at = asyncio.get_running_loop().time()
         partitions = [(tp.topic, tp.partition) for tp in assigned]
-        retired = self._holdings.assigned(partitions, self._commits.generation)
+        retired = self._holdings.assigned(partitions, self.consumer.generation)
         for at in partitions:
             self.pause(at)
-        self._counts = {topic: self._partitions(topic) for topic in self._topics}
+        self._counts = {topic: self.consumer.count(topic) for topic in self._topics}
         self.joined, self._rebalancing = True, False
         self._unloaded.set()
         self._decide(retired)
@@ -130,7 +103,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002  it is always all
         """What is in flight gets a short while, what is settled is committed, the ledgers wait for their fate."""
         self._rebalancing, self._doubt = True, False
-        current = self._holdings.drain(self._commits.generation)
+        current = self._holdings.drain(self.consumer.generation)
         if current:
             await self.drain(self._drain_s)
             await self.commit()
@@ -146,9 +119,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._fate.set()
         self._fate = asyncio.Event()
         self.decided()
-
-    def _partitions(self, topic: str) -> int:
-        return len(self.consumer._client.cluster.partitions_for_topic(topic) or ())  # noqa: SLF001  the public one may ask
 
     # -- what the worker calls
 
@@ -181,7 +151,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             self.consumer.seek(TopicPartition(*at), now.position)
             self.resume(at)
             self._decide(retired)
-        log.info("assignment.loaded", partitions=len(loading), resumed=resumed, generation=self._commits.generation)
+        log.info("assignment.loaded", partitions=len(loading), resumed=resumed, generation=self.consumer.generation)
 
     def pulse(self) -> None:
         """We live. If we did not for longer than a session, nothing is started until the group confirms us."""
@@ -194,10 +164,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def _confirm(self) -> None:
         """A heartbeat is taken: we are still a member. If it is refused, the client joins the group anew."""
-        coordinator, generation = self.consumer._coordinator, self._commits.generation  # noqa: SLF001
+        generation = self.consumer.generation
         while self._doubt:
-            await coordinator.ensure_coordinator_known()
-            if await coordinator._do_heartbeat() and self._doubt:  # noqa: SLF001
+            if await self.consumer.confirmed() and self._doubt:
                 self._doubt = False
                 for at, ledger in self._holdings.trust(generation).items():
                     self.consumer.seek(TopicPartition(*at), ledger.position)
@@ -259,10 +228,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     @property
     def trouble(self) -> str | None:
         """What of the client must not last; None: it is well."""
-        if self.consumer._fetcher._fetch_task.done():  # noqa: SLF001  0.14 tells nobody
-            return "the client does not fetch any more"
-        if self.consumer._coordinator._coordination_task.done():  # noqa: SLF001
-            return "the client does not take part in its group any more"
+        if self.consumer.trouble:
+            return self.consumer.trouble
         if not self.joined or self._rebalancing:
             return "the group has not given us our partitions"
         return "partitions are not loaded" if self._holdings.loading() else None
@@ -273,11 +240,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     def watch_partitions(self) -> None:
         """A topic that has grown is asked for: a static member that was restarted does not notice by itself (0.14)."""
-        grown = {topic: now for topic, count in self._counts.items() if (now := self._partitions(topic)) > count}
+        grown = {topic: now for topic, count in self._counts.items() if (now := self.consumer.count(topic)) > count}
         if grown:
             self._counts |= grown
             log.info("partitions.grown", **grown)
-            self.consumer._coordinator.request_rejoin()  # noqa: SLF001
+            self.consumer.rejoin()
 
     def show(self, metrics: Metrics) -> None:
         """Set the gauges of the partitions that we hold."""

@@ -100,13 +100,12 @@ class Holdings:
             if at in waiting:  # it came back, and before we knew where it stood the group rebalances again
                 waiting[at].generation = ledger.generation
                 ledger.retire()
-                ledger = waiting.pop(at)  # noqa: PLW2901  it stands for the partition
+                ledger = waiting[at]  # noqa: PLW2901  it stands for the partition
             elif current:
                 ledger.suspend()
             if current and ledger.undecided:
                 self.suspended[at] = ledger
-        lost = [ledger for at, ledger in held.items() if at not in self.suspended]
-        return _retired([*lost, *waiting.values()])
+        return _retired(ledger for at, ledger in (*held.items(), *waiting.items()) if at not in self.suspended)
 
     def begin(self, at: Partition, found: Found) -> tuple[Ledger, list[Ledger]]:
         """
@@ -124,9 +123,9 @@ class Holdings:
         return ledger, _retired([old] if old is not None else [])
 
     def start_over(self, at: Partition) -> list[Ledger]:
-        """Its place in the log is gone: it is loaded again."""
+        """Its place in the log is gone: it is loaded again, unless the worker is going down."""
         old = self.ledgers.get(at)
-        if old is None:
+        if old is None or self._closing:
             return []
         self.ledgers[at] = Ledger(*at, generation=old.generation)
         return _retired([old])
@@ -136,6 +135,8 @@ class Holdings:
         self._closing = True
         for ledger in self.ledgers.values():
             ledger.close()
+        held = self.ledgers.items()  # but what was being loaded, which an answer on its way would begin
+        self.ledgers = {at: ledger for at, ledger in held if not ledger.retired}
         gone, self.suspended = self.suspended, {}
         return _retired(gone.values())
 

@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from itertools import takewhile
 from typing import Protocol
 
 from relay.model import Record
@@ -173,11 +174,8 @@ class Ledger:
     def retire(self) -> None:
         """The assignment is over: nothing of it may be committed any more, and no retry may be written for it."""
         self.phase = Phase.RETIRED
-        self._open.clear()
+        self._open, self._fans, self._part_done, self._restored = {}, {}, {}, {}
         self._expected.clear()
-        self._fans.clear()
-        self._part_done.clear()
-        self._restored.clear()
 
     # -- its records
 
@@ -284,12 +282,8 @@ class Ledger:
             top, fingerprint = highest, self._open[highest]
         if top < base or fingerprint is None:
             return None
-        open_ = []
-        for offset in self._open:
-            if offset > top:
-                break
-            open_.append(offset)
-        return Settled(base=base, top=top, print=fingerprint, open=tuple(open_), walked=walked)
+        open_ = tuple(takewhile(top.__ge__, self._open))
+        return Settled(base=base, top=top, print=fingerprint, open=open_, walked=walked)
 
     def sent(self, commit: Commit) -> None:
         """It is on its way: from now on the broker may hold it, whatever we hear."""

@@ -15,8 +15,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from relay.ending import let_go
+from relay.pipeline.client import Client
 from relay.pipeline.holdings import Found, Partition
-from relay.pipeline.ledger import NOTHING, Commit, Ledger
+from relay.pipeline.ledger import NOTHING, Ledger
 from relay.pipeline.settled import Print, Settled, decode, print_of
 
 log = structlog.get_logger()
@@ -56,7 +57,7 @@ class Resumption:
 
 
 async def resumption(
-    consumer: AIOKafkaConsumer,
+    consumer: Client,
     settings: Mapping[str, Any],
     partitions: Sequence[Partition],
     *,
@@ -77,11 +78,10 @@ async def resumption(
         KafkaError: The broker is in trouble; ask again.
     """
     at = [TopicPartition(*one) for one in partitions]
-    committed = await consumer._coordinator.fetch_committed_offsets(at)  # noqa: SLF001  the public one drops metadata
+    helds = await consumer.committed_with_metadata(partitions)
     begins, ends = await consumer.beginning_offsets(at), await consumer.end_offsets(at)
-    helds = {tp: Commit(one.offset, one.metadata or "") for tp, one in committed.items()}
     maps: dict[TopicPartition, Settled] = {}
-    for tp, held in helds.items():
+    for tp, held in ((TopicPartition(*one), held) for one, held in helds.items()):
         one = known.get((tp.topic, tp.partition))
         if (one is None or not one.recognises(held)) and begins[tp] <= held.offset:
             settled = decode(held.metadata, held.offset) if held.metadata else None
@@ -92,7 +92,7 @@ async def resumption(
     prints = await _peek(settings, {tp: one.top for tp, one in maps.items()})
     found: dict[Partition, Resumption] = {}
     for tp in at:
-        held, settled = helds.get(tp, NOTHING), maps.get(tp)
+        held, settled = helds.get((tp.topic, tp.partition), NOTHING), maps.get(tp)
         if settled is not None and prints.get(tp) != settled.print:
             log.warning("map.refused", topic=tp.topic, partition=tp.partition, offset=held.offset)
             settled = None

@@ -19,14 +19,8 @@ from relay.ending import let_go
 from relay.metrics import Metrics
 from relay.model import Outgoing
 from relay.pipeline.attempt import Bench
-from relay.pipeline.consume import (
-    DELIVERIES_FETCH_BYTES,
-    DELIVERIES_FETCH_WAIT_MS,
-    EVENTS_FETCH_BYTES,
-    DeliveriesAssignor,
-    EventsAssignor,
-    Intake,
-)
+from relay.pipeline.client import DeliveriesAssignor, EventsAssignor
+from relay.pipeline.consume import DELIVERIES_FETCH_BYTES, DELIVERIES_FETCH_WAIT_MS, EVENTS_FETCH_BYTES, Intake
 from relay.pipeline.deliveries import Deliveries
 from relay.pipeline.egress import Egress
 from relay.pipeline.events import Events

@@ -118,7 +118,10 @@ class Tool:
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
-        self._client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0, "socket.timeout.ms": 10_000})
+        self._client = self._connected()
+
+    def _connected(self) -> AdminClient:
+        return AdminClient({"bootstrap.servers": self._bootstrap, "log_level": 0, "socket.timeout.ms": 10_000})
 
     async def leaders(self, topic: str) -> dict[int, tuple[int, list[int]]]:
         """Partition -> its leader (-1: none) and its replicas."""
@@ -132,8 +135,9 @@ class Tool:
 
     async def members(self, group: str) -> int:
         """How many members a group has."""
+        # by a client of its own: one that has seen its coordinator die may ask that one for ever (2.16)
         described = await insist(
-            lambda: self._done(next(iter(self._client.describe_consumer_groups([group]).values())))
+            lambda: self._done(next(iter(self._connected().describe_consumer_groups([group]).values())))
         )
         return len(described.members)
 

@@ -1,6 +1,8 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -11,7 +13,9 @@ from relay.errors import Malformed, TooManyMalformed
 from relay.metrics import Metrics
 from relay.model import Delivery, DeliveryId, Event, Headers, Outgoing, Reply, Request, Source, SubscriptionId
 from relay.pipeline.attempt import Bench
-from relay.pipeline.fan import Fan
+from relay.pipeline.consume import Intake
+from relay.pipeline.events import Events
+from relay.pipeline.fan import Fan, Part
 from relay.pipeline.faults import FAULTS_MAX, Faults
 from relay.pipeline.ledger import Ledger
 from relay.pipeline.match import Index
@@ -77,7 +81,7 @@ class Work:
 
     def __post_init__(self) -> None:
         self.room = Room(limit_bytes=10**9, places=1)
-        tools = Bench(
+        self.tools = Bench(
             index=Index(),
             deliver=nobody,
             produce=self.sent,
@@ -91,15 +95,25 @@ class Work:
             timeout_s=15,
             max_record_bytes=1_000_000,
         )
-        self.faults = Faults(tools, malformed_limit=self.limit)
+        self.faults = Faults(self.tools, malformed_limit=self.limit)
         self.ledger.begin(0)
 
     def fan(self, offset: int = 0) -> Fan:
-        def closed(ledger: Ledger, offset: int, *, settled: bool) -> None:
+        if offset >= self.ledger.position:
+            self.ledger.take([Fetched(offset)])
+
+        def closed(ledger: Ledger) -> None:
             assert ledger is self.ledger
-            self.closed.append((offset, settled))
+            self.closed.append((offset, offset not in ledger._open))
 
         return Fan(self.ledger, offset, size=0, read_ms=0, give=self.room.give, closed=closed)
+
+    def part(self, offset: int = 0) -> Part:
+        """The one delivery of a record that was walked."""
+        fan = self.fan(offset)
+        part = fan.part("sub_1")
+        fan.over()
+        return part
 
     def meet(self, *, malformed: bool, times: int = 1) -> None:
         """So many records, one after another."""
@@ -217,7 +231,7 @@ async def test_a_fault_of_our_own() -> None:
     """It costs its delivery only, which is a dead letter that can be requeued."""
     work = Work(new_id=broken)
 
-    await work.faults.attempt(a_delivery(), work.fan())
+    await work.faults.attempt(a_delivery(), work.part())
 
     [(letter, _)] = work.sent.records
     headers = dict(letter.headers)
@@ -233,10 +247,10 @@ async def test_too_many_faults_of_our_own() -> None:
     """They stop the worker, with the last of them unsettled: it is we who are wrong, not the deliveries."""
     work = Work(new_id=broken)
     for offset in range(FAULTS_MAX):
-        await work.faults.attempt(a_delivery(), work.fan(offset))
+        await work.faults.attempt(a_delivery(), work.part(offset))
 
     with pytest.raises(RuntimeError, match="a fault of our own"):
-        await work.faults.attempt(a_delivery(), work.fan(FAULTS_MAX))
+        await work.faults.attempt(a_delivery(), work.part(FAULTS_MAX))
 
     work.sent.acknowledge()
     assert [(offset, True) for offset in range(FAULTS_MAX)] == work.closed
@@ -246,7 +260,7 @@ async def test_an_attempt_that_is_made() -> None:
     """It is no fault, whatever its outcome; this one's subscription is gone."""
     work = Work()
 
-    await work.faults.attempt(a_delivery(), work.fan())
+    await work.faults.attempt(a_delivery(), work.part())
 
     assert ["relay.results"] == [record.topic for record, _ in work.sent.records]
     assert work.count("relay_internal_faults_total") == 0
@@ -254,13 +268,22 @@ async def test_an_attempt_that_is_made() -> None:
 
 async def test_an_attempt_on_its_way_to_another_owner() -> None:
     """It is not started, and its record is left to whoever reads it next."""
-    work = Work(new_id=broken)
-    work.ledger.draining = True
 
-    await work.faults.attempt(a_delivery(), work.fan())
+    async def admits(ledger: Ledger) -> bool:
+        return ledger.ready
+
+    work, key = Work(new_id=broken), ("sub_1", "lead_1")
+    part, intake = work.part(), cast("Intake", SimpleNamespace(admits=admits))
+    events = Events(intake, work.tools, work.faults, namespace="", max_event_bytes=1_000)
+    work.ledger.close()
+
+    events._order.enter(key, (a_delivery(), part))
+    await work.room.enter()
+    await events._chain(key, a_delivery(), part)
 
     assert [] == work.sent.records
     assert [(0, False)] == work.closed
+    assert work.room.in_flight == 0
 
 
 async def test_an_attempt_that_is_cancelled() -> None:
@@ -272,7 +295,7 @@ async def test_an_attempt_that_is_cancelled() -> None:
     work = Work(new_id=cancelled)
 
     with pytest.raises(asyncio.CancelledError):
-        await work.faults.attempt(a_delivery(), work.fan())
+        await work.faults.attempt(a_delivery(), work.part())
 
     assert [] == work.closed
     assert work.count("relay_internal_faults_total") == 0

@@ -1,0 +1,133 @@
+"""
+A consumer in its group, and what it does not show of itself (aiokafka 0.14). Edge.
+
+Everything that leans on the client's private parts stands here, each with the reason.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+
+from relay.ending import let_go
+from relay.pipeline.holdings import Partition
+from relay.pipeline.ledger import Commit
+
+HEARTBEAT_MS = 1_000  # how soon a rebalance is noticed; the default of 3 s is added to every one
+SESSION_MS = 10_000  # how long a killed worker's partitions stand still
+REBALANCE_MARGIN_S = 12  # the group waits for the slowest drain, a commit after it, and a slow broker
+POLL_MAX_MS = 24 * 3_600_000  # backpressure may keep us from polling; whether we live is not told by that
+METADATA_MAX_AGE_MS = 5_000  # how soon a new partition is seen
+
+
+class EventsAssignor(StickyPartitionAssignor):  # type: ignore[misc]
+    """Sticky; its state is kept on the class, so each consumer of a process needs a class of its own."""
+
+
+class DeliveriesAssignor(StickyPartitionAssignor):  # type: ignore[misc]
+    """As above, for the delivery topics."""
+
+
+class Client(AIOKafkaConsumer):  # type: ignore[misc]
+    """A member of a group that commits by hand."""
+
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        *,
+        group: str,
+        assignor: type[StickyPartitionAssignor],
+        fetch: Mapping[str, int],
+        drain_s: float,
+        instance_id: str | None,
+    ) -> None:
+        super().__init__(
+            **settings,
+            **fetch,
+            group_id=group,
+            group_instance_id=instance_id,
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+            partition_assignment_strategy=(assignor,),
+            session_timeout_ms=SESSION_MS,
+            heartbeat_interval_ms=HEARTBEAT_MS,
+            rebalance_timeout_ms=int((drain_s + REBALANCE_MARGIN_S) * 1000),
+            max_poll_interval_ms=POLL_MAX_MS,
+            metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        )
+
+    async def end(self, *, leave: bool) -> None:
+        """Disconnected; with `leave` the group hears of it at once, of a static member too, whose `stop` is silent."""
+        if leave:
+            self._coordinator._group_instance_id = None
+        await let_go(self.stop())
+
+    @property
+    def generation(self) -> int:
+        """The group's, as far as we know; -1 when the session is over."""
+        generation: int = self._coordinator.generation
+        return generation
+
+    @property
+    def trouble(self) -> str | None:
+        """A task of its own that is no more, which it tells nobody; None: it is well."""
+        if self._fetcher._fetch_task.done():
+            return "the client does not fetch any more"
+        if self._coordinator._coordination_task.done():
+            return "the client does not take part in its group any more"
+        return None
+
+    def at(self, partition: Partition) -> int:
+        """The next offset that it would hand out; -1 while it has none, where `position` would wait for one."""
+        assignment = self._subscription.subscription.assignment
+        state = assignment.state_value(TopicPartition(*partition)) if assignment is not None else None
+        return state.position if state is not None and state.has_valid_position else -1
+
+    def count(self, topic: str) -> int:
+        """Partitions of a topic, by the metadata that is here."""
+        return len(self._client.cluster.partitions_for_topic(topic) or ())
+
+    def rejoin(self) -> None:
+        """The group is asked to share out anew."""
+        self._coordinator.request_rejoin()
+
+    async def confirmed(self) -> bool:
+        """
+        Whether the group still has us: a heartbeat is sent, and taken. Refused, the client joins anew by itself.
+
+        Raises:
+            KafkaError: The broker is in trouble.
+        """
+        await self._coordinator.ensure_coordinator_known()
+        taken: bool = await self._coordinator._do_heartbeat()
+        return taken
+
+    async def committed_with_metadata(self, partitions: Iterable[Partition]) -> dict[Partition, Commit]:
+        """
+        Offset and metadata in one answer, of those that have any; `committed` drops the metadata.
+
+        Raises:
+            KafkaError: The broker is in trouble.
+        """
+        asked = [TopicPartition(*one) for one in partitions]
+        found = await self._coordinator.fetch_committed_offsets(asked)
+        return {(tp.topic, tp.partition): Commit(one.offset, one.metadata or "") for tp, one in found.items()}
+
+    async def commit_once(self, generation: int, commits: Mapping[Partition, Commit]) -> bool:
+        """
+        Said once, in the name of this generation; False: it is over, and nothing was said.
+
+        The client's own `commit` tries again and again, and would say its last word in the name of a later generation,
+        or of none, when the session has ended meanwhile.
+
+        Raises:
+            KafkaError: Not taken, or not known to be.
+        """
+        offsets = {TopicPartition(*at): OffsetAndMetadata(one.offset, one.metadata) for at, one in commits.items()}
+        await self._coordinator.ensure_coordinator_known()
+        if self.generation != generation:
+            return False
+        await self._coordinator._do_commit_offsets(None, offsets)
+        return True
