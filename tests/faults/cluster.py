@@ -135,11 +135,13 @@ class Tool:
 
     async def members(self, group: str) -> int:
         """How many members a group has."""
-        # by a client of its own: one that has seen its coordinator die may ask that one for ever (2.16)
-        described = await insist(
-            lambda: self._done(next(iter(self._connected().describe_consumer_groups([group]).values())))
-        )
-        return len(described.members)
+        return await insist(lambda: asyncio.to_thread(self._members, group))
+
+    def _members(self, group: str) -> int:
+        """By a client of its own: one that has seen its coordinator die may ask that one for ever (2.16)."""
+        client = self._connected()
+        (described,) = client.describe_consumer_groups([group]).values()
+        return len(described.result(ANSWER_S).members)
 
     async def create(self, topic: NewTopic) -> None:
         (made,) = self._client.create_topics([topic]).values()
