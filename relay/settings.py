@@ -183,6 +183,16 @@ def address(text: str) -> tuple[str, int]:
     return match["v6"] or match["host"], int(match["port"])
 
 
+def spelled(host: str, port: int) -> str:
+    """
+    As `address` reads it.
+
+    >>> spelled("127.0.0.1", 9464), spelled("::1", 0)
+    ('127.0.0.1:9464', '[::1]:0')
+    """
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
 def brokers(text: str) -> str:
     """`host:port` between commas, each with a port that can be connected to; as the client takes it."""
 

@@ -108,7 +108,7 @@ def unknown(environ: Mapping[str, str], file: Mapping[str, object], variables: C
 def _problem(name: str, shorts: Collection[str]) -> Problem:
     # Without the prefix, or every name would resemble every other by its first six letters.
     near = difflib.get_close_matches(_short(name), shorts, n=1)
-    guess = f"did you mean {PREFIX}{near[0].upper()}?" if near else "the README lists them all"
+    guess = f"did you mean {PREFIX}{near[0].upper()}?" if near else "deploy/relay.env.example lists them all"
     return Problem(shown(name), f"is no setting of relay: {guess}")
 
 

@@ -285,3 +285,9 @@ def test_an_entry_in_a_message_is_no_less_so() -> None:
         settings.brokers("a:1,\x1b[31mred")
 
     assert str(broken.value).isprintable()
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:9464", "[::1]:0", "[fe80::1]:65535", "metrics.example:1"])
+def test_an_address_is_spelled_as_it_is_read(text: str) -> None:
+    """IPv6 in brackets: without, nobody knows where its port begins."""
+    assert text == settings.spelled(*settings.address(text))

@@ -9,8 +9,9 @@ from cyclopts import App, CycloptsError
 
 from relay import __version__
 from relay.cli import check, demo, listen, send, subscriptions, tools, topics, worker
-from relay.cli.common import tell
-from relay.errors import RelayError, Unreachable
+from relay.cli.common import plain, tell
+from relay.errors import Invalid, Problem, RelayError, Unreachable
+from relay.settings import shown
 
 USAGE = 2
 INTERRUPTED = 130  # 128 and SIGINT, as shells have it
@@ -42,12 +43,15 @@ def main(arguments: Sequence[str]) -> int:
     5 broker unreachable. Never raises for what a person or a broker did.
     """
     try:
+        _in_utf8(arguments)
         status = app(arguments, exit_on_error=False, print_error=False)
     except CycloptsError as error:
         tell(f"relay: {error}\n`relay {' '.join(error.command_chain or ())} --help` says more".replace("  ", " "))
         return USAGE
     except RelayError as error:
-        tell("\n".join(f"relay: {line}" for line in str(error).splitlines()))
+        # What a person wrote stays on its own line, whatever it holds.
+        lines = map(str, error.problems) if isinstance(error, Invalid) else str(error).split("\n")
+        tell("\n".join(f"relay: {plain(line)}" for line in lines))
         return error.exit_code
     except KafkaError as error:
         tell(f"relay: the broker stopped answering: {error!r}")
@@ -58,3 +62,24 @@ def main(arguments: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status if isinstance(status, int) else 0
+
+
+def _in_utf8(arguments: Sequence[str]) -> None:
+    """
+    Python passes on the bytes that are no UTF-8, and nothing behind this could write them.
+
+    Raises:
+        Invalid: Each argument that holds such bytes, by its option or its place.
+    """
+    problems: list[Problem] = []
+    option = ""
+    for place, argument in enumerate(arguments, 1):
+        name, equals, _ = argument.partition("=")
+        try:
+            argument.encode()
+        except UnicodeEncodeError:
+            where = name if equals and name.startswith("-") else option
+            problems.append(Problem(shown(where) or f"argument {place}", "must be UTF-8", shown(argument)))
+        option = argument if argument.startswith("-") and not equals else ""
+    if problems:
+        raise Invalid(*problems)

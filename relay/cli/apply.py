@@ -5,7 +5,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from relay.cli.common import Common, File, cell, read_file, read_yaml, run, tell, who, write_json
+from relay.cli.common import Common, File, cell, plain, read_file, read_yaml, tell, who, write_json
+from relay.cli.patience import DOUBT, ask
 from relay.clock import SystemClock
 from relay.config import Config
 from relay.errors import Invalid, Problem
@@ -53,9 +54,9 @@ def apply(
     )
     subscriptions = Subscriptions(config)
     if dry_run:
-        edit(run(subscriptions.read()))
+        edit(ask(config, subscriptions.read()))
     else:
-        run(subscriptions.edit(edit))
+        ask(config, subscriptions.edit(edit), doubt=DOUBT)
     _show(edit.differences, common, dry_run=dry_run)
     return 0
 
@@ -95,8 +96,14 @@ def _entry(entry: dict[str, Any], folder: Path, config: Config) -> Desired:
     try:
         if (path := said.pop("secret_file", None)) is not None:
             secret = read_secret(read_file(str(folder / str(path)), what="secret_file"))
+    except Invalid as invalid:
+        problems.extend(invalid.problems)
+    try:
         if (path := said.pop("header_file", None)) is not None:
             said["headers"] = read_yaml(str(folder / str(path)), what="header_file") or {}
+    except Invalid as invalid:
+        problems.extend(invalid.problems)
+    try:
         values = read_form(said, config=config)
     except Invalid as invalid:
         problems.extend(invalid.problems)
@@ -120,7 +127,7 @@ def _show(differences: list[Difference], common: Common, *, dry_run: bool) -> No
             ]
         )
     for one in differences if common.output != "json" else ():
-        print(f"{MARKS[one.action]} {one.id}")
+        print(f"{MARKS[one.action]} {plain(one.id)}")
         for name, (old, new) in one.fields.items():
             print(f"    {name}: {cell(new)}" if one.action == "create" else f"    {name}: {cell(old)} -> {cell(new)}")
     if not differences:

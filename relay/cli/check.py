@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from relay.broker import Broker
-from relay.cli.common import Common, run
+from relay.cli.common import Common
+from relay.cli.patience import ask
 from relay.config import TABLE, Config
-from relay.errors import Invalid, RelayError
+from relay.errors import Invalid, TopicProblem
 from relay.model import Subscription, SubscriptionId
 from relay.store.catalogue import opened
 from relay.store.edits import Stored, Unreadable
@@ -32,7 +33,7 @@ class Finding:
 def check(*, common: Common = COMMON) -> int:
     """Look at configuration, broker, topics, keys and subscriptions; exit status 1 when anything is wrong."""
     config = common.load("kafka_bootstrap_servers", "secret_keys")
-    findings = [Finding("configuration", "ok", f"{len(TABLE)} settings read"), *run(_asked(config))]
+    findings = [Finding("configuration", "ok", f"{len(TABLE)} settings read"), *ask(config, _asked(config))]
     rows = [{name: getattr(one, name) for name in COLUMNS} for one in findings]
     common.show(rows, COLUMNS, empty="")
     return 1 if any(one.state == "wrong" for one in findings) else 0
@@ -52,7 +53,7 @@ async def _asked(config: Config) -> list[Finding]:
         return findings  # the missing topic is among them
     try:
         there = await Subscriptions(config).read()
-    except RelayError as error:
+    except TopicProblem as error:  # made and deleted under our eyes; a broker that is gone is no finding
         return [*findings, Finding("subscriptions", "wrong", str(error))]
     wrong = list(_subscriptions(config, there))
     troubled = len({one.what for one in wrong})  # one may be in trouble twice

@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import re
 import sys
 from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,11 +19,14 @@ from rich.table import Table
 from relay import log
 from relay.config import Config, load
 from relay.errors import Invalid, Problem
+from relay.settings import shown
 
 T = TypeVar("T")
 
 MAX_FILE_BYTES = 16 * 1024 * 1024  # of what a person hands over: far more than any of these files has
 STDIN = "-"
+
+_BEYOND_ASCII = re.compile("[\x7f-\x9f]")  # control characters that JSON need not escape, and terminals obey
 
 Output = Literal["table", "json"]
 SecretFile = Annotated[str | None, Parameter(allow_leading_hyphen=True)]  # `-` is stdin
@@ -75,15 +79,16 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def write_json(value: object) -> None:
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+    written = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    sys.stdout.write(_BEYOND_ASCII.sub(lambda match: f"\\u{ord(match[0]):04x}", written) + "\n")
     sys.stdout.flush()
 
 
 def write_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """As wide as the terminal; elsewhere as wide as it needs to be, for what reads it cuts nothing."""
-    console = Console()
+    console = Console(emoji=False)  # an id may hold `:b:`
     if not console.is_terminal:
-        console = Console(width=10_000)
+        console = Console(width=10_000, emoji=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, overflow="fold")
@@ -97,15 +102,25 @@ def cell(value: object) -> str:
     if value is None:
         return "-"
     if isinstance(value, str):
-        return value
+        return plain(value)
     if isinstance(value, Sequence) and all(isinstance(one, str) for one in value):
-        return ",".join(value) or "-"
-    return orjson.dumps(value).decode()
+        return plain(",".join(value)) or "-"
+    return plain(orjson.dumps(value).decode())
 
 
-def tell(line: str) -> None:
+def plain(text: str) -> str:
+    r"""
+    Nothing in it that a terminal would obey: others write to these topics too, and whatever stands there is shown.
+
+    >>> print(plain("Zoë\x1b[31m\n"))
+    Zoë\x1b[31m\n
+    """
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+
+
+def tell(lines: str) -> None:
     """For people: on stderr, so that stdout is the answer alone."""
-    print(line, file=sys.stderr, flush=True)
+    print("\n".join(plain(line) for line in lines.split("\n")), file=sys.stderr, flush=True)
 
 
 def read_file(path: str, *, what: str) -> bytes:
@@ -123,6 +138,8 @@ def read_file(path: str, *, what: str) -> bytes:
                 raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
         raise Invalid(Problem(what, f"cannot be read: {error.strerror or error}", path)) from None
+    except ValueError:  # a NUL in it, or what no file system has a byte for
+        raise Invalid(Problem(what, "cannot be read: no file has such a name", shown(path))) from None
     if len(raw) > MAX_FILE_BYTES:
         raise Invalid(Problem(what, f"is over {MAX_FILE_BYTES} bytes", path))
     return raw
@@ -139,12 +156,13 @@ def read_yaml(path: str, *, what: str) -> Any:  # noqa: ANN401  whatever it hold
     try:
         return yaml.safe_load(raw)
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
-        raise Invalid(Problem(what, f"is no YAML: {str(error)[:300] or type(error).__name__}", path)) from None
+        why = " ".join(str(error).split())[:300] or type(error).__name__
+        raise Invalid(Problem(what, f"is no YAML: {why}", path)) from None
 
 
 def who() -> str:
     """Who runs this, for `updated_by`."""
     try:
-        return f"cli:{getpass.getuser()}"
+        return f"cli:{plain(getpass.getuser())}"  # LOGNAME may hold anything
     except (OSError, KeyError):  # a container's numeric user has no name
         return f"cli:{os.getuid()}"

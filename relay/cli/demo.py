@@ -32,9 +32,11 @@ from rich.live import Live
 from relay.cli.common import run
 from relay.cli.demo_tally import Figures, Progress, Tally
 from relay.cli.demo_view import line, summary, table
+from relay.cli.patience import started
 from relay.clock import SystemClock
 from relay.config import Config
 from relay.embedded import EmbeddedBroker
+from relay.errors import Invalid, Problem
 from relay.model import EVENT_TYPES, SubscriptionId
 from relay.receiver import Received, Receiver
 from relay.samples import sample_event, uuid
@@ -83,6 +85,8 @@ def demo(*, events: int | None = None) -> int:
         events: So many sample events, then a summary; exit status 1 unless every delivery had its outcome and every
             signature held. Without: until Ctrl-C.
     """
+    if events is not None and events < 1:
+        raise Invalid(Problem("events", "must be 1 or more; without it the demo goes on until Ctrl-C", str(events)))
     console = Console()
     with EmbeddedBroker() as broker, tempfile.TemporaryDirectory(prefix="relay-demo-") as folder:
         console.print(
@@ -155,7 +159,8 @@ async def produce(bootstrap: str, progress: Progress) -> None:
     """Sample leads at a steady rate, each created, updated and completed."""
     rate = max(RATE, (progress.wanted or 0) / LONGEST_S)
     clock, dice, lead_id = SystemClock(), Random(), ""  # noqa: S311  sample data
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    async with started(producer):
         while progress.produced != progress.wanted:
             step = progress.produced % len(EVENT_TYPES)
             event_type = EVENT_TYPES[step]
@@ -173,7 +178,7 @@ async def produce(bootstrap: str, progress: Progress) -> None:
 async def follow(bootstrap: str, progress: Progress) -> None:
     """Every result is tallied."""
     reader = AIOKafkaConsumer("relay.results", bootstrap_servers=bootstrap, auto_offset_reset="earliest")
-    async with reader:
+    async with started(reader):
         async for record in reader:
             progress.tally.add(orjson.loads(record.value), now_s=time.monotonic())
 

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from relay.cli.common import Common, SecretFile, read_file, run, tell
 from relay.errors import Invalid, Problem
 from relay.receiver import Received, Receiver
+from relay.settings import spelled
 from relay.store.forms import read_secret
 
 COMMON = Common()
@@ -72,7 +73,7 @@ async def _serve(receiver: Receiver, host: str) -> None:
     for one in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(one, stop.set)
     port = await receiver.start()
-    tell(f"listening on http://{host}:{port}/ (Ctrl-C ends it)")
+    tell(f"listening on http://{spelled(host, port)}/ (Ctrl-C ends it)")
     try:
         await stop.wait()
     finally:

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from cyclopts import App, Parameter
 
-from relay import durations
+from relay import settings
 from relay.cli.apply import apply
-from relay.cli.common import Common, File, SecretFile, read_file, read_yaml, run, tell, who
+from relay.cli.common import Common, File, SecretFile, read_file, read_yaml, tell, who
+from relay.cli.patience import DOUBT, ask
 from relay.clock import SystemClock
 from relay.config import Config
 from relay.errors import Invalid, Problem
 from relay.model import Secret, State, Subscription, SubscriptionId
+from relay.store import forms
 from relay.store.codec import shown
 from relay.store.edits import change, create, delete, found, in_state, readable, rotated
 from relay.store.forms import is_short, read_form, read_secret
@@ -20,12 +22,15 @@ from relay.store.keyring import KeyRing
 from relay.store.sealing import amended, generated_secret, made, new_id
 from relay.store.subscriptions import Subscriptions
 
+T = TypeVar("T")
+
 app = App(name="subscriptions", help="Webhooks that customers registered.")
 app.command(apply)
 
 COLUMNS = ("id", "account_id", "name", "url", "events", "state", "version")
 Id = Annotated[str, Parameter(name="ID")]
 COMMON = Common()
+OVERLAP = settings.within(settings.duration, "0s", "3650d", "a secret that signs for longer than that was not replaced")
 
 
 @Parameter(name="*")
@@ -100,7 +105,7 @@ def create_(
     secret, generated = _secret(secret_file)
     now_ms = SystemClock().now_ms()
     new = made(subscription_id, values, secret, KeyRing(config.secret_keys), by=who(), now_ms=now_ms)
-    run(Subscriptions(config).edit(create(new, quota=config.max_subscriptions_per_account)))
+    ask(config, Subscriptions(config).edit(create(new, quota=config.max_subscriptions_per_account)), doubt=DOUBT)
     common.show_one(shown(new) | ({"secret": secret.decode()} if generated else {}))
     return 0
 
@@ -114,7 +119,7 @@ def list_(*, account: str | None = None, common: Common = COMMON) -> int:
         account: Only this account's.
     """
     config = common.load("kafka_bootstrap_servers")
-    there = run(Subscriptions(config).read())
+    there = ask(config, Subscriptions(config).read())
     rows = [shown(one) for one in readable(there) if account in (None, one.account_id)]
     common.show(rows, COLUMNS, empty="no subscriptions: `relay subscriptions create` registers one")
     if unreadable := len(there) - len(readable(there)):
@@ -126,7 +131,7 @@ def list_(*, account: str | None = None, common: Common = COMMON) -> int:
 def get(id_: Id, /, *, common: Common = COMMON) -> int:
     """One of them."""
     config = common.load("kafka_bootstrap_servers")
-    common.show_one(shown(found(run(Subscriptions(config).read()), SubscriptionId(id_))))
+    common.show_one(shown(found(ask(config, Subscriptions(config).read()), SubscriptionId(id_))))
     return 0
 
 
@@ -154,7 +159,10 @@ def pause(id_: Id, /, *, reason: str | None = None, common: Common = COMMON) -> 
     Args:
         reason: For whoever wonders.
     """
-    return _changed(id_, in_state(State.PAUSED, reason), common.load("kafka_bootstrap_servers"), common)
+    config = common.load("kafka_bootstrap_servers")
+    if reason is not None:
+        _read("reason", reason, forms.reason)
+    return _changed(id_, in_state(State.PAUSED, reason), config, common)
 
 
 @app.command
@@ -167,7 +175,7 @@ def resume(id_: Id, /, *, common: Common = COMMON) -> int:
 def delete_(id_: Id, /, *, common: Common = COMMON) -> int:
     """Remove it for good; deliveries on their way to it are dropped."""
     config = common.load("kafka_bootstrap_servers")
-    run(Subscriptions(config).edit(delete(SubscriptionId(id_))))
+    ask(config, Subscriptions(config).edit(delete(SubscriptionId(id_))), doubt=DOUBT)
     tell(f"deleted {id_}")
     return 0
 
@@ -191,7 +199,7 @@ def rotate(
         expire_in: The old secrets sign for so long.
     """
     config = common.load("kafka_bootstrap_servers", "secret_keys")
-    activate_s, expire_s = _duration("activate-in", activate_in), _duration("expire-in", expire_in)
+    activate_s, expire_s = _read("activate-in", activate_in, OVERLAP), _read("expire-in", expire_in, OVERLAP)
     if expire_s < activate_s:
         raise Invalid(Problem("expire-in", "must not be sooner than --activate-in: nothing would sign meanwhile"))
     secret, generated = _secret(secret_file)
@@ -218,10 +226,10 @@ def _changed(
     subscription_id = SubscriptionId(id_)
     subscriptions = Subscriptions(config)
     edit = change(subscription_id, alter, by=who(), now_ms=SystemClock().now_ms(), version=version)
-    changes = run(subscriptions.edit(edit))
+    changes = ask(config, subscriptions.edit(edit), doubt=DOUBT)
     if not changes:
         tell("nothing was different")
-    new = changes.get(subscription_id) or found(run(subscriptions.read()), subscription_id)
+    new = changes.get(subscription_id) or found(ask(config, subscriptions.read()), subscription_id)
     common.show_one({**shown(new), **(extra or {})})
     return 0
 
@@ -249,8 +257,8 @@ def _secret(path: File | None) -> tuple[bytes, bool]:
     return secret, False
 
 
-def _duration(option: str, written: str) -> int:
+def _read(option: str, written: str, read: Callable[[str], T]) -> T:
     try:
-        return durations.parse(written)
+        return read(written)
     except ValueError as rule:
-        raise Invalid(Problem(option, str(rule))) from None
+        raise Invalid(Problem(option, str(rule), settings.shown(written))) from None

@@ -14,11 +14,14 @@ from relay.model import Signature
 from relay.pipeline.filters import compile_filter
 from relay.pipeline.sign import OpenedSecret, Signer
 from relay.receiver import verify as verify_
-from relay.store.forms import read_secret
+from relay.settings import shown, visible
+from relay.store.forms import MAX_ID_BYTES, read_secret
 
 filter_app = App(name="filter", help="Filters of subscriptions.")
 
 COMMON = Common()
+LAST_S = 9_999_999_999  # ten digits, the most that receivers read; milliseconds have thirteen
+MESSAGE_ID = visible(MAX_ID_BYTES, "it is sent as a header")
 Hyphened = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
 
 
@@ -40,9 +43,11 @@ def sign(
         id_: The webhook-id; a random one where none is given.
         timestamp: Unix seconds; now where none is given.
     """
+    if problems := [*_of_id(id_), *_of_time("timestamp", timestamp)]:
+        raise Invalid(*problems)
     secret, raw = _both(secret_file, body)
     at_ms = SystemClock().now_ms() if timestamp is None else timestamp * 1000
-    message_id = id_ or f"msg_{os.urandom(12).hex()}"
+    message_id = f"msg_{os.urandom(12).hex()}" if id_ is None else id_
     signer = Signer([OpenedSecret(value=secret)], tuple(Signature))
     headers = {"webhook-id": message_id, "webhook-timestamp": str(at_ms // 1000)}
     headers |= signer.headers(raw, message_id=message_id, now_ms=at_ms)
@@ -71,6 +76,8 @@ def verify(
         header: `name: value`, as it arrived; may be given more than once.
         at: Unix seconds to check the timestamp against; now where none is given.
     """
+    if problems := _of_time("at", at):
+        raise Invalid(*problems)
     secret, raw = _both(secret_file, body)
     split = [one.partition(":") for one in header]
     if bad := [name for name, colon, _ in split if not colon]:
@@ -117,6 +124,21 @@ def version(*, common: Common = COMMON) -> int:
     else:
         print(__version__)
     return 0
+
+
+def _of_id(written: str | None) -> list[Problem]:
+    try:
+        if written is not None:
+            MESSAGE_ID(written)
+    except ValueError as rule:
+        return [Problem("id", str(rule), shown(written or ""))]
+    return []
+
+
+def _of_time(option: str, seconds: int | None) -> list[Problem]:
+    if seconds is None or 0 <= seconds <= LAST_S:
+        return []
+    return [Problem(option, f"must be from 0 to {LAST_S}: seconds since 1970", shown(str(seconds)))]
 
 
 def _both(secret_file: str, body: str) -> tuple[bytes, bytes]:

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from relay.broker import Broker
-from relay.cli.common import Common, run, tell
+from relay.cli.common import Common, tell
+from relay.cli.patience import ask
 from relay.config import Config
 from relay.errors import TopicProblem
 from relay.topics import REPLICAS, Cluster, Finding, Grade, Topics, Wanted, examine, left_over, plan
@@ -38,7 +39,7 @@ def plan_(*, with_events: WithEvents = False, common: Common = COMMON) -> int:
         with_events: The events topics too: they are the platform's, unless you are trying things out.
     """
     config = common.load("kafka_bootstrap_servers")
-    _show(run(_survey(config, with_events=with_events)), common, done=False)
+    _show(ask(config, _survey(config, with_events=with_events)), common, done=False)
     return 0
 
 
@@ -51,7 +52,7 @@ def apply(*, with_events: WithEvents = False, common: Common = COMMON) -> int:
         with_events: The events topics too: they are the platform's, unless you are trying things out.
     """
     config = common.load("kafka_bootstrap_servers")
-    surveyed = run(_apply(config, with_events=with_events))
+    surveyed = ask(config, _apply(config, with_events=with_events), doubt=", and topics may have been made")
     _show(surveyed, common, done=True)
     return 1 if any(one.grade is Grade.WRONG for one in surveyed.findings) else 0
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from relay.errors import ConfigProblem, Problem
 from relay.metrics import Metrics, application
+from relay.settings import spelled
 
 log = structlog.get_logger()
 
@@ -65,14 +66,14 @@ async def serving(app: web.Application, at: tuple[str, int] | Path) -> AsyncIter
     await runner.setup()
     try:
         site = web.UnixSite(runner, at) if isinstance(at, Path) else web.TCPSite(runner, *at)
-        shown = str(at) if isinstance(at, Path) else f"{at[0]}:{at[1]}"
+        shown = str(at) if isinstance(at, Path) else spelled(*at)
         try:
             await site.start()
         except OSError as error:
             rule = f"cannot be listened on ({error.strerror or error}): choose another, or port 0 for any"
             raise ConfigProblem(Problem("RELAY_METRICS_ADDRESS", rule, shown)) from None
         port: int = 0 if isinstance(at, Path) else runner.addresses[0][1]
-        log.info("metrics.listening", address=shown if isinstance(at, Path) else f"{at[0]}:{port}")
+        log.info("metrics.listening", address=shown if isinstance(at, Path) else spelled(at[0], port))
         yield port
     finally:
         await runner.cleanup()

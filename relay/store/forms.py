@@ -25,6 +25,7 @@ from relay.urls import normalise
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 MAX_ID_BYTES = 256  # of accounts and bots, as in an event (DESIGN.md section 5)
 MAX_NAME_CHARACTERS = 200  # one line of a list
+MAX_REASON_CHARACTERS = 1_000  # a sentence or two
 MAX_BOTS = 1_000
 MAX_SECRET_BYTES = 256
 SHORT_SECRET_BYTES = 16  # shorter ones are accepted with a warning: the seed's own is `test`
@@ -124,11 +125,31 @@ def event_type(written: str) -> str:
     return name
 
 
+def account_id(written: object) -> str:
+    """
+    An account's id: text that a line of a list can show.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return _identifier(written, "an account id")
+
+
+def reason(written: str) -> str:
+    """
+    Why a subscription is in the state that it is in: one line.
+
+    Raises:
+        ValueError: It is none.
+    """
+    return _line(written, MAX_REASON_CHARACTERS)
+
+
 def _readers(config: Config) -> Mapping[str, Callable[[Any], Any]]:
     return {
         "id": _id,
-        "account_id": _account,
-        "bot_ids": lambda written: tuple(dict.fromkeys(_bytes_within(bot, "a bot id") for bot in _listed(written))),
+        "account_id": account_id,
+        "bot_ids": lambda written: tuple(dict.fromkeys(_identifier(bot, "a bot id") for bot in _listed(written))),
         "name": _name,
         "url": lambda written: normalise(_text(written), allow_http=config.allow_http),
         "events": _events,
@@ -154,7 +175,7 @@ def _listed(written: object) -> list[str]:
     return [_text(part) for part in parts]
 
 
-def _bytes_within(written: object, what: str) -> str:
+def _identifier(written: object, what: str) -> str:
     text = _text(written)
     try:
         size = len(text.encode())
@@ -162,6 +183,8 @@ def _bytes_within(written: object, what: str) -> str:
         size = 0
     if not 1 <= size <= MAX_ID_BYTES:
         raise ValueError(f"{what} has 1 to {MAX_ID_BYTES} bytes")
+    if not text.isprintable():
+        raise ValueError("must be printable")
     return text
 
 
@@ -172,17 +195,13 @@ def _id(written: object) -> str:
     return text
 
 
-def _account(written: object) -> str:
-    text = _bytes_within(written, "an account id")
-    if not text.isprintable():
-        raise ValueError("must be printable")
-    return text
-
-
 def _name(written: object) -> str:
-    text = _text(written)
-    if not 1 <= len(text) <= MAX_NAME_CHARACTERS or not text.isprintable():
-        raise ValueError(f"must be 1 to {MAX_NAME_CHARACTERS} printable characters")
+    return _line(_text(written), MAX_NAME_CHARACTERS)
+
+
+def _line(text: str, most: int) -> str:
+    if not 1 <= len(text) <= most or not text.isprintable():
+        raise ValueError(f"must be 1 to {most} printable characters")
     return text
 
 

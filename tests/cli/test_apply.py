@@ -56,3 +56,31 @@ def test_a_file_never_holds_a_secret(relay: Relay, tmp_path: Path) -> None:
         "relay: #2.id: is needed: it says which subscription is meant",
         "relay: three.evnts: is no field of a subscription: events?",
     ] == done.err.splitlines()
+
+
+def test_a_file_that_cannot_be_named_is_one_problem_among_all(relay: Relay, tmp_path: Path) -> None:
+    """Both of an entry, what else is wrong in it, and what is wrong in the next."""
+    (tmp_path / "file.yaml").write_text(
+        '- {id: one, secret_file: "no\\0secret", header_file: "no\\0header", url: nowhere}\n- {id: two, name: ""}\n'
+    )
+
+    done = relay("subscriptions", "apply", "-f", "file.yaml")
+
+    assert done.status == 2
+    assert ["one.secret_file", "one.header_file", "one.url", "two.name"] == [
+        line.split(": ")[1] for line in done.err.splitlines()
+    ]
+    assert "relay: one.secret_file: cannot be read: no file has such a name" in done.err
+
+
+def test_nothing_of_a_file_is_said_to_the_terminal_as_it_stands(relay: Relay, tmp_path: Path) -> None:
+    """An id and a field's name are cited as they are spelled, on the line of their problem."""
+    (tmp_path / "file.yaml").write_text('[{id: "a\\nb\\e[31m", "na\\eme": x}]')
+
+    done = relay("subscriptions", "apply", "-f", "file.yaml")
+
+    assert done.status == 2
+    assert "\x1b" not in done.err
+    assert [r"relay: a\nb\x1b[31m.id", r"relay: a\nb\x1b[31m.na\x1bme"] == [
+        line.partition(": must")[0].partition(": is no")[0] for line in done.err.splitlines()
+    ]

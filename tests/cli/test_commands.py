@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import socket
 import time
 from base64 import b64encode
@@ -12,8 +13,12 @@ import orjson
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from relay import __version__
+from relay import __version__, log
 from relay.cli.app import main
+from relay.config import TABLE
+from relay.errors import ConfigProblem
+from relay.metrics import Metrics
+from relay.pipeline.listener import listening
 
 Capsys = pytest.CaptureFixture[str]
 Stdin = Callable[[bytes], None]
@@ -21,6 +26,7 @@ Stdin = Callable[[bytes], None]
 SECRET = b"a-secret-nobody-may-see"
 WHSEC = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"  # of Standard Webhooks' own vector
 BODY = b'{"test": 2432232314}'
+SIGN = ["sign", "body", "--secret-file", "secret"]
 VECTOR = ("--id", "msg_p5jXN8AQM9LWM0D4loKWxJek", "--timestamp", "1614265330")
 KEYS = "k1:" + b64encode(bytes(range(32))).decode()
 SETTINGS = {"RELAY_SECRET_KEYS": KEYS, "RELAY_ALLOW_HTTP": "true"}
@@ -182,6 +188,18 @@ def test_a_secret_on_stdin_is_the_secret_in_a_file(stdin: Stdin, capsys: Capsys)
             "filter.a.$regex: is no operator",
         ),
         (["listen", "--secret-file", "gone"], "secret-file: cannot be read"),
+        (["sign", "a\0b", "--secret-file", "secret"], "body: cannot be read: no file has such a name"),
+        *(
+            ([*SIGN, "--id", wrong], "id: must be 1 to 256 visible ASCII characters without spaces")
+            for wrong in ("a\nb: c", "a\x1b[31m", "", "é", "a b", "m" * 257)
+        ),
+        *(
+            ([*SIGN, f"--timestamp={wrong}"], "timestamp: must be from 0 to 9999999999: seconds since 1970")
+            for wrong in ("-5", "1614265330000")
+        ),
+        (["verify", "body", "--secret-file", "secret", "--at=-5"], "at: must be from 0 to 9999999999"),
+        (["demo", "--events", "0"], "events: must be 1 or more"),
+        (["demo", "--events=-1"], "events: must be 1 or more"),
     ],
 )
 def test_what_cannot_be_used_is_refused(folder: Path, capsys: Capsys, arguments: list[str], said: str) -> None:
@@ -191,6 +209,55 @@ def test_what_cannot_be_used_is_refused(folder: Path, capsys: Capsys, arguments:
     assert main(arguments) == 2
 
     assert f"relay: {said}" in capsys.readouterr().err
+
+
+def test_all_that_is_wrong_with_a_signature_is_told_at_once(capsys: Capsys) -> None:
+    """And nothing of it becomes a header."""
+    assert main([*SIGN, "--id", "a\nb: c", "--timestamp=-5"]) == 2
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert ["id", "timestamp"] == [line.split(": ")[1] for line in captured.err.splitlines()]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "where"),
+    [
+        (["send", "--account", "\udcff"], "--account"),
+        (["send", "--account=\udcff"], "--account"),
+        (["subscriptions", "pause", "one", "--reason", "caf\udce9"], "--reason"),
+        ([*SIGN, "--id", "\udcff"], "--id"),
+        (["filter", "test", "--event", "body", "--filter", "\udcff"], "--filter"),
+        (["sign", "\udcff", "--secret-file", "secret"], "argument 2"),
+        (["\udcff"], "argument 1"),
+        (["version", "--\udcff"], "argument 2"),
+    ],
+)
+def test_an_argument_that_is_no_utf_8_is_refused(capsys: Capsys, arguments: list[str], where: str) -> None:
+    """Whatever the command, by its option or its place; Python hands on the bytes as surrogates."""
+    assert main(arguments) == 2
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"relay: {where}: must be UTF-8 (given: ")
+    assert captured.err.removesuffix("\n").isprintable()
+
+
+def test_every_argument_that_is_no_utf_8_is_told_at_once(capsys: Capsys) -> None:
+    """Nobody mends one only to hear of the next."""
+    assert main(["sign", "\udcff", "--secret-file", "\udcff", "--id", "fine"]) == 2
+
+    assert ["argument 2", "--secret-file"] == [line.split(": ")[1] for line in capsys.readouterr().err.splitlines()]
+
+
+def test_what_was_typed_is_not_obeyed_by_the_terminal_that_shows_it(capsys: Capsys) -> None:
+    """Nor does a line end in it begin a line of its own."""
+    assert [2, 2] == [main(["\x1b[31mfrob"]), main(["sign", "a\nrelay: fine", "--secret-file", "secret"])]
+
+    said = capsys.readouterr().err
+    assert "\x1b" not in said
+    assert r"\x1b[31mfrob" in said
+    assert r"(given: a\nrelay: fine)" in said
 
 
 def test_every_option_of_listen_that_is_wrong_is_told_at_once(capsys: Capsys) -> None:
@@ -231,6 +298,35 @@ def test_every_problem_of_the_configuration_is_told_at_once(
     assert [] == [name for name in names if f"relay: RELAY_{name}: " not in said]
     assert "RELAY_TOPIC_PREFIX?" in said
     assert "c2VjcmV0" not in said
+
+
+def test_a_setting_that_there_is_not_is_told_with_where_all_of_them_stand(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capsys
+) -> None:
+    """Where nothing is near; and they do stand there, all that this version takes."""
+    monkeypatch.setenv("RELAY_ZZZ", "x")
+
+    assert main(["check"]) == 2
+
+    assert "RELAY_ZZZ: is no setting of relay: deploy/relay.env.example lists them all" in capsys.readouterr().err
+    listed = (Path(__file__).parents[2] / "deploy/relay.env.example").read_text()
+    unbuilt = {"RELAY_DISABLE_AFTER", "RELAY_EGRESS_PROXY"}
+    absent = {line.variable for line in TABLE.values() if line.variable not in listed} - unbuilt
+    assert [] == [name for name in absent if not re.fullmatch("RELAY_KAFKA_(SASL|CA|CERT|KEY)_.*", name)]
+
+
+async def test_where_a_worker_listens_is_logged_as_it_is_called(capsys: Capsys) -> None:
+    """IPv6 in brackets, so that it can be pasted into a browser."""
+    log.configure(format_="json", level="info")
+
+    async with listening(("::1", 0), Metrics()) as listener:
+        port = listener.port
+        with pytest.raises(ConfigProblem, match=rf"given: \[::1\]:{port}"):
+            async with listening(("::1", port), Metrics()):
+                pass
+
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if "metrics.listening" in line]
+    assert f"[::1]:{port}" == orjson.loads(line)["address"]
 
 
 def test_a_file_of_settings_that_is_not_there_is_told(capsys: Capsys) -> None:

@@ -1,5 +1,7 @@
 """`relay demo` as a newcomer runs it: a process of its own, with nothing configured."""
 
+import asyncio
+import gc
 import os
 import pty
 import re
@@ -8,11 +10,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from relay.cli.demo import follow, produce
+from relay.cli.demo_tally import Progress, Tally
 
 ROOT = Path(__file__).parents[2]
 DEMO = (sys.executable, "-m", "relay", "demo")
@@ -72,6 +79,25 @@ def test_a_demo_of_30_events_ends_by_itself() -> None:
     assert "70 of 70 requests verified by their receivers" == lines[-1]
     assert re.match("[0-9]+ events: [0-9]+ of [0-9]+ deliveries settled, ", lines[1])
     assert "\x1b" not in out
+
+
+@pytest.mark.parametrize("work", [produce, follow])
+async def test_a_demo_that_ends_while_it_starts_leaves_no_client_open(
+    bootstrap: str, work: Callable[[str, Progress], Coroutine[Any, Any, None]]
+) -> None:
+    """The client tells of each on stderr, and its own `async with` forgets one whose start is cut short."""
+    told: list[dict[str, Any]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the same again, as a warning
+        async with asyncio.TaskGroup() as group:
+            starting = group.create_task(work(bootstrap, Progress(tally=Tally({}), wanted=None)))
+            await asyncio.sleep(0)
+            starting.cancel()
+        gc.collect()
+
+    assert [] == [context["message"] for context in told]
 
 
 def test_a_terminal_shows_a_table_that_is_drawn_anew() -> None:

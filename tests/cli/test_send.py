@@ -2,12 +2,15 @@
 
 import asyncio
 import os
-from typing import Any
+from typing import Any, NoReturn
 
 import orjson
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from tests.cli.driver import Relay
+from relay.errors import Unreachable
+from relay.store.subscriptions import Subscriptions
+from tests.cli.driver import GIVEN, Relay, create
 
 
 async def test_samples_land_on_the_events_topic(relay: Relay, bootstrap: str) -> None:
@@ -38,6 +41,28 @@ def test_samples_that_cannot_be_are_refused(relay: Relay) -> None:
 
     assert done.status == 2
     assert ["count", "type"] == [line.split(":")[1].strip() for line in done.err.splitlines()]
+
+
+@pytest.mark.parametrize("account", ["", "a" * 257, "\N{FAMILY}" * 65, "acct\x1b[31m"])
+def test_a_sample_of_no_account_is_refused(relay: Relay, account: str) -> None:
+    """A worker would call it malformed; told with all else that is wrong."""
+    done = relay("send", "--count", "0", "--account", account)
+
+    assert done.status == 2
+    assert ["count", "account"] == [line.split(":")[1].strip() for line in done.err.splitlines()]
+
+
+def test_check_says_that_the_broker_is_gone_in_its_last_step_too(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Exit status 5, and no table of what it found before: nobody knows whether that holds."""
+    relay(*create("one"), *GIVEN)
+
+    class Gone(Subscriptions):
+        async def read(self) -> NoReturn:
+            raise Unreachable("the broker stopped answering")
+
+    monkeypatch.setattr("relay.cli.check.Subscriptions", Gone)
+
+    assert (5, "", "relay: the broker stopped answering\n") == relay("check")
 
 
 def test_check_and_topics_know_the_embedded_broker_for_what_it_is(relay: Relay) -> None:

@@ -1,11 +1,14 @@
 """`relay subscriptions`, one at a time, on the embedded broker."""
 
+import asyncio
 import os
 import subprocess
 import sys
 from pathlib import Path
 
+import orjson
 import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from tests.cli.driver import GIVEN, URL, Relay, create
 
@@ -90,6 +93,64 @@ def test_pause_and_resume(relay: Relay) -> None:
     ]
 
     assert [("paused", "they move house"), ("active", None)] == [(it["state"], it["state_reason"]) for it in states]
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong"),
+    [
+        (("pause", "one", "--reason"), "\x1b[31mred"),
+        (("update", "one", "--name"), "\x1b[31mred"),
+        (("update", "one", "--bot"), "bot\x1b[31m"),
+        (("rotate", "one", "--expire-in"), "9999999d"),
+        (("rotate", "one", "--expire-in"), "3651d"),
+        (("rotate", "one", "--expire-in", "1d", "--activate-in"), "999999999d"),
+    ],
+)
+def test_what_could_not_be_shown_or_dated_is_refused(relay: Relay, option: tuple[str, ...], wrong: str) -> None:
+    """Exit status 2 and the option; what there was stays."""
+    relay(*create("one"), *GIVEN)
+    before = relay("subscriptions", "list", "-o", "json").json
+
+    done = relay("subscriptions", *option, wrong)
+
+    assert done.status == 2
+    assert option[-1].strip("-").replace("bot", "bot_ids") == done.err.split(": ")[1]
+    assert "\x1b" not in done.err
+    assert before == relay("subscriptions", "list", "-o", "json").json
+
+
+def test_who_did_it_is_one_line_whoever_it_was(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """LOGNAME may hold anything, bytes that are no text among them."""
+    monkeypatch.setenv("LOGNAME", "ann\x1b[31m\udcff")
+
+    done = relay(*create("one"), *GIVEN, "-o", "json")
+
+    assert r"cli:ann\x1b[31m\udcff" == done.json["updated_by"]
+
+
+async def test_what_others_stored_is_shown_and_not_obeyed(relay: Relay, bootstrap: str) -> None:
+    """Any writer's name may clear the screen, also with the one character that JSON leaves as it is."""
+    await asyncio.to_thread(relay, *create("one"), *GIVEN)
+    topic = f"{os.environ['RELAY_TOPIC_PREFIX']}.subscriptions"
+    at = TopicPartition(topic, 0)
+    async with AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest") as consumer:
+        consumer.assign([at])
+        stored = orjson.loads((await consumer.getone(at)).value)
+    evil = "\x1b[2J\x9b1m :b: \u202ex"
+    changed = orjson.dumps(stored | {"name": evil, "state_reason": evil, "bot_ids": [evil]})
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
+        await producer.send_and_wait(topic, changed, key=b"one", partition=0)
+        await producer.send_and_wait(topic, b"{", key=evil.encode(), partition=0)
+
+    commands = (("subscriptions", "list"), ("subscriptions", "get", "one"), ("check",))
+    tables = [await asyncio.to_thread(relay, *command) for command in commands]
+    lists = [await asyncio.to_thread(relay, *command, "-o", "json") for command in commands]
+
+    shown = r"\x1b[2J\x9b1m :b: \u202ex"
+    assert all(shown in done.out for done in tables)
+    assert [] == [one for done in tables for one in done.out + done.err if not one.isprintable() and one != "\n"]
+    assert [] == [one for done in lists for one in done.out if one in "\x1b\x9b"]
+    assert [evil, evil] == [lists[0].json[0]["name"], lists[1].json["name"]]
 
 
 def test_delete_is_for_good(relay: Relay) -> None:

@@ -5,7 +5,14 @@ from collections.abc import Iterable, Sequence
 import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from relay.pipeline.holdings import Found, Holdings, Partition
 from relay.pipeline.ledger import NOTHING, Commit, Ledger, Phase
@@ -37,6 +44,7 @@ class Group(RuleBasedStateMachine):
         self.joined = False
         self.current: bool | None = None  # what drain said; None: there is no rebalance
         self.closed = False
+        self.days = 0  # steps, before it may be told to stop
         self.found: dict[Partition, Ledger] = {}  # asked about at the broker, whose answer is on its way
         self.heirs: dict[Partition, Ledger] = {}  # suspended
         self.told: dict[Ledger, list[Commit]] = {}  # of each that was begun, what the broker may hold of it
@@ -66,6 +74,10 @@ class Group(RuleBasedStateMachine):
         return [one for one in self.holdings.ledgers.values() if one in self.told]
 
     # what the group does
+
+    @initialize(days=st.integers(0, 60))
+    def live(self, days: int) -> None:
+        self.days = days
 
     @precondition(lambda self: not self.joined)
     @rule(step=st.sampled_from([1, 1, 1, 1, 2, 0]), partitions=st.sets(st.sampled_from(PARTITIONS), min_size=1))
@@ -188,6 +200,18 @@ class Group(RuleBasedStateMachine):
             self._gone(retired, [one])
             assert self.holdings.loading()[at].generation == one.generation
 
+    @rule(partitions=st.sets(st.sampled_from(PARTITIONS), min_size=1), data=st.data())
+    def go_round(self, partitions: set[Partition], data: st.DataObject) -> None:
+        """As it is most of the time: a rebalance of which we hear, and what comes back is loaded."""
+        if self.joined:
+            if self.current is None:
+                self.drain()
+            self.revoke()
+        self.join(1, partitions)
+        self.ask()
+        while self.found:
+            self.load(data)
+
     @precondition(lambda self: self.joined and self.current is None)
     @rule(confirmed=st.booleans())
     def freeze(self, *, confirmed: bool) -> None:
@@ -202,6 +226,7 @@ class Group(RuleBasedStateMachine):
             assert mine == self.holdings.trust(self.generation)
             assert all(one.ready == (at in mine) for at, one in still.items())
 
+    @precondition(lambda self: self.days <= 0)
     @rule()
     def close(self) -> None:
         heirs, self.heirs, self.closed = self.heirs, {}, True
@@ -213,6 +238,10 @@ class Group(RuleBasedStateMachine):
         assert all(one.phase is Phase.CLOSING for one in self._begun() if not one.retired)
 
     # what is true at every moment
+
+    @invariant()
+    def it_grows_older(self) -> None:
+        self.days -= 1
 
     @invariant()
     def they_are_where_the_model_has_them(self) -> None:
@@ -393,6 +422,16 @@ def test_a_worker_that_goes_down_while_a_partition_is_loaded() -> None:
 
     assert holdings.ledgers.get(FIRST) is not loading
     assert loading.retired
+
+
+def test_a_worker_that_goes_down_in_a_rebalance() -> None:
+    """What waits for its fate has it: nobody waits any longer."""
+    holdings, ledger = loaded()
+    holdings.revoked(current=holdings.drain(5))
+
+    assert [ledger] == holdings.close()
+    assert ledger.retired
+    assert [] == holdings.close()
 
 
 def test_what_a_drain_waits_for() -> None:

@@ -96,6 +96,7 @@ class Partition(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.log: dict[int, Fetched] = {}
+        self.ever: dict[int, Fetched] = {}  # and what compaction has removed
         self.end = 0
         self.wants: dict[int, tuple[str, ...]] = {}  # whom each record is for
         self.there = set(IDS)  # subscriptions
@@ -151,7 +152,7 @@ class Partition(RuleBasedStateMachine):
     @rule(gap=st.integers(1, 4), wants=st.sets(st.sampled_from(IDS)))
     def publish(self, gap: int, wants: set[str]) -> None:
         offset = self.end + gap - 1
-        [self.log[offset]] = records([offset])
+        [self.ever[offset]] = [self.log[offset]] = records([offset])
         self.wants[offset] = tuple(sorted(wants))
         self.end = offset + 1
 
@@ -265,11 +266,14 @@ class Partition(RuleBasedStateMachine):
                 part.acknowledged(left.pop())
                 continue
             del walk.parts[place]
-            part.close()
-            self.settled.add((walk.fan.offset, part.subscription_id))
-            self.parted.add(walk.fan.offset)
+            self._settled(walk, part)
             self._finish(walk)
             return
+
+    def _settled(self, walk: Walk, part: Part) -> None:
+        part.close()
+        self.settled.add((walk.fan.offset, part.subscription_id))
+        self.parted.add(walk.fan.offset)
 
     def _finish(self, walk: Walk) -> None:
         if walk.walking or walk.parts or walk.waiting or walk.abandoned:
@@ -280,6 +284,19 @@ class Partition(RuleBasedStateMachine):
             self.taken.discard(offset)
             self.parted.discard(offset)
             self.finished.add(offset)
+
+    @precondition(lambda self: self.ledger.ready)
+    @rule(data=st.data(), count=st.integers(1, 6))
+    def deliver(self, data: st.DataObject, count: int) -> None:
+        """As it is most of the time: some records are fetched, and some walked and settled, in any order."""
+        self.fetch(count)
+        for offset in data.draw(st.lists(st.sampled_from(self.free), unique=True)) if self.free else ():
+            wanted = [one for one in self.wants[offset] if one in self.there]
+            walk = self.walks[offset] = Walk(a_fan(self.ledger, offset), wanted)
+            for one in wanted:
+                if not walk.fan.covers(one):
+                    self._settled(walk, walk.fan.part(one))
+            self._over(walk)
 
     @precondition(lambda self: self.ghosts)
     @rule(data=st.data())
@@ -417,6 +434,7 @@ class Partition(RuleBasedStateMachine):
         if commit.metadata:
             settled = known(commit)
             assert (top, sorted(one for one in open_ if one <= top)) == (settled.top, list(settled.open))
+            assert print_of(self.ever[top]) == settled.print
             for offset in settled.open:
                 walked = settled.walked.get(offset, Walked(""))
                 for one in self.wants[offset]:
@@ -459,7 +477,9 @@ def test_whatever_order_records_settle_in_and_however_often_it_crashes() -> None
 
     What is committed is the lowest offset that is not settled, or the position; within an assignment it only rises.
     """
-    run_state_machine_as_test(Partition, settings=settings(stateful_step_count=100))
+    run_state_machine_as_test(
+        Partition, settings=settings(max_examples=2 * settings().max_examples, stateful_step_count=100)
+    )
 
 
 # where it stands
@@ -618,18 +638,18 @@ def test_a_span_over_20000_with_many_open() -> None:
     assert 20_000 < len(taken) < 40_000
 
 
-@pytest.mark.parametrize(("open_every", "expected"), [(1, 20_000), (2, 20_000), (1_000, 100_000)])
-def test_when_a_partition_is_crowded(open_every: int, expected: int) -> None:
-    """Before its map might not fit, and not long before."""
+@pytest.mark.parametrize("open_every", [1, 2])
+def test_when_a_partition_is_crowded(open_every: int) -> None:
+    """Before one more batch could make a map that does not fit, and not sooner."""
     ledger, at = a_ledger(0), 1
-    while not ledger.crowded(BATCH) and at < 100_000:
+    while not ledger.crowded(BATCH):
         ledger.take(records(range(at, at + BATCH)))
         for offset in range(at, at + BATCH):
             if offset % open_every:
                 ledger.settle(offset)
         at += BATCH
 
-    assert expected - 2 * BATCH <= at <= expected + BATCH
+    assert 20_000 - BATCH < at <= 20_000
     ledger.settle(at - 1)
     assert at - 1 == known(snapshot(ledger)).top
 

@@ -16,12 +16,15 @@ from relay.store.forms import (
     MAX_HEADERS,
     MAX_ID_BYTES,
     MAX_NAME_CHARACTERS,
+    MAX_REASON_CHARACTERS,
     MAX_SECRET_BYTES,
     RESERVED_HEADERS,
+    account_id,
     event_type,
     is_short,
     read_form,
     read_secret,
+    reason,
 )
 
 CONFIG = Config(timeout_s=15.0)
@@ -135,6 +138,7 @@ REFUSED = [
     *each("account_id", BYTES, "", "a" * (MAX_ID_BYTES + 1), FAMILY * 65, "\ud800"),
     *each("account_id", "must be printable", "acc\n1", "acc\0", "acc\u202e1"),
     *each("bot_ids", BYTES, [""], ["b" * (MAX_ID_BYTES + 1)], ["\ud800"]),
+    *each("bot_ids", "must be printable", ["bot\x1b[31m"], ["bot\n1"], ["bot\x9b1"]),
     *each("bot_ids", LIST_RULE, None, 7, {"bot_1": 1}, ["b"] * (MAX_BOTS + 1), ",".join(["b"] * (MAX_BOTS + 1))),
     *each("name", NAME_RULE, "", "n" * (MAX_NAME_CHARACTERS + 1), "a\nb", "a\x1b[31m", "\ud800"),
     *each("url", "must be a URL that begins with https://", "ftp://crm.example/", "http://crm.example/"),
@@ -169,6 +173,24 @@ def test_what_breaks_a_rule_is_told_with_its_field(field: str, written: object, 
 
     assert one.startswith(f"{field}: ")
     assert rule in one
+
+
+def test_an_account_alone_is_read_by_the_same_rule() -> None:
+    """`relay send` names one, and has no form around it."""
+    assert "acct-1" == account_id("acct-1")
+    for wrong in ("", "a" * (MAX_ID_BYTES + 1)):
+        with pytest.raises(ValueError, match="an account id has 1 to 256 bytes"):
+            account_id(wrong)
+
+
+def test_a_reason_is_one_line_that_a_terminal_can_show() -> None:
+    """It is stored, and shown to whoever wonders."""
+    longest = "r" * MAX_REASON_CHARACTERS
+
+    assert ["they move house", longest] == [reason("they move house"), reason(longest)]
+    for wrong in ("", longest + "r", "a\nb", "\x1b[31m", "\x9b1m", "\ud800"):
+        with pytest.raises(ValueError, match="must be 1 to 1000 printable characters"):
+            reason(wrong)
 
 
 @pytest.mark.parametrize("name", ["headers", "Url"])
