@@ -26,7 +26,7 @@ T = TypeVar("T")
 MAX_FILE_BYTES = 16 * 1024 * 1024  # of what a person hands over: far more than any of these files has
 STDIN = "-"
 
-_BEYOND_ASCII = re.compile("[\x7f-\x9f]")  # control characters that JSON need not escape, and terminals obey
+_CONTROLS = re.compile("[\x7f-\x9f]")  # control characters that JSON need not escape, and terminals obey
 
 Output = Literal["table", "json"]
 SecretFile = Annotated[str | None, Parameter(allow_leading_hyphen=True)]  # `-` is stdin
@@ -80,7 +80,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 def write_json(value: object) -> None:
     written = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    sys.stdout.write(_BEYOND_ASCII.sub(lambda match: f"\\u{ord(match[0]):04x}", written) + "\n")
+    sys.stdout.write(_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", written) + "\n")
     sys.stdout.flush()
 
 

@@ -50,7 +50,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     ) -> None:
         self._settings = settings
         self.group = group
-        self._topics = topics
+        self.topics = topics
         self._drain_s = drain_s
         self._lost = lost
         self.forgotten: Callable[[Ledger], None] = lambda _: None  # told of every ledger that is retired
@@ -78,7 +78,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def open(self) -> None:
         """Connected; the group is joined in the background."""
-        self.consumer.subscribe(list(self._topics), listener=self)
+        self.consumer.subscribe(list(self.topics), listener=self)
         await self.consumer.start()
 
     async def close(self, *, leave: bool) -> None:
@@ -95,7 +95,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         retired = self._holdings.assigned(partitions, self.consumer.generation)
         for at in partitions:
             self.pause(at)
-        self._counts = {topic: self.consumer.count(topic) for topic in self._topics}
+        self._counts = {topic: self.consumer.count(topic) for topic in self.topics}
         self.joined, self._rebalancing = True, False
         self._unloaded.set()
         self._decide(retired)

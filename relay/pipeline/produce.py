@@ -82,6 +82,7 @@ class Produce:
         self._held: list[tuple[Outgoing, Ticket]] = []  # until it is known whether their assignment goes on
         self.unacknowledged = 0
         self.acknowledged = 0  # records since the start: that they move is seen by it
+        self.refused = 0  # batches, and tries to get another producer
 
     async def open(self, topics: Sequence[str]) -> None:
         """Connected, and the partition counts of these topics known."""
@@ -193,6 +194,7 @@ class Produce:
             ticket.acknowledged(size_of(record))
 
     def _failed(self, lane: Lane, error: BaseException) -> None:
+        self.refused += 1
         lane.pending.extendleft(reversed(lane.sending or []))
         lane.sending = None
         self._broken = self._broken or error
@@ -207,6 +209,7 @@ class Produce:
             try:
                 self._producer = await self._connect()
             except (KafkaError, OSError) as error:
+                self.refused += 1
                 log.warning("producer.unreachable", error=repr(error))
                 await self._clock.sleep(REBUILD_PAUSE_S)
         self._broken = None

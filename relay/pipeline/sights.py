@@ -25,9 +25,9 @@ class Sights:
     intakes: tuple[Intake, Intake]
     deliveries: Deliveries
 
-    def partitions(self) -> list[Partition]:
-        """Those that are held."""
-        return [at for intake in self.intakes for at in intake.ledgers]
+    def groups(self) -> dict[str, list[Partition]]:
+        """Each group's partitions that are held; of one that holds none, one that it could."""
+        return {intake.group: list(intake.ledgers) or [(intake.topics[0], 0)] for intake in self.intakes}
 
     def __call__(self, ends: Mapping[Partition, int]) -> dict[str, Sight]:
         """Every part, by name."""
@@ -48,7 +48,8 @@ class Sights:
     def _producer(self) -> Sight:
         produce = self.tools.produce
         due = "records are not acknowledged" if produce.waiting else None
-        return Sight(moved=produce.acknowledged, due=due)
+        # refused writes are the broker's trouble, told and tried again; what is stuck is told nothing
+        return Sight(moved=produce.acknowledged + produce.refused, due=due)
 
     def _partition(self, intake: Intake, at: Partition, ledger: Ledger, within: list[Ledger], end: int) -> Sight:
         due = None

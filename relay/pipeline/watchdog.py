@@ -9,7 +9,7 @@ import faulthandler
 import os
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -88,13 +88,18 @@ class Guard:
 
 
 class Watchdog:
-    """Looks at the parts of a worker, and at the broker with a connection of its own."""
+    """
+    Looks at the parts of a worker, and at the broker with connections of its own, one a group.
+
+    The broker answers when those that lead the partitions do, and both groups' coordinators: while one of them is away
+    there is trouble, and no standstill of ours.
+    """
 
     def __init__(
         self,
         settings: Mapping[str, Any],
         sights: Callable[[Mapping[Partition, int]], Mapping[str, Sight]],
-        partitions: Callable[[], list[Partition]],
+        groups: Callable[[], Mapping[str, Sequence[Partition]]],
         *,
         clock: Clock,
         guard: Guard,
@@ -104,14 +109,15 @@ class Watchdog:
         Args:
             settings: Of the client.
             sights: The worker's parts by name, as they are, given where the partitions end.
-            partitions: Those that are held.
+            groups: By name, partitions that are held, or any one that could be.
             clock: Whose seconds count.
             guard: Told when the worker is to end.
             stuck_s: How long a standstill may last.
         """
         self._settings = settings
         self._sights = sights
-        self._partitions = partitions
+        self._groups = groups
+        self._asks: dict[str, AIOKafkaConsumer] = {}
         self._clock = clock
         self._guard = guard
         self._stuck_s = stuck_s
@@ -124,38 +130,39 @@ class Watchdog:
         Raises:
             Stuck: A part that had work stood still.
         """
-        asks: AIOKafkaConsumer | None = None
         try:
             while True:
                 await self._clock.sleep(LOOK_S)
                 try:
                     async with asyncio.timeout(ASK_S):
-                        asks = asks or await self._connected()
-                        ends = await self._ends(asks)
+                        ends = await self._ends()
                 except (KafkaError, OSError, TimeoutError):
+                    await self._hang_up()  # a connection that has gone bad must not blind us
                     self._look({}, answers=False)
                 else:
                     self._look(ends, answers=True)
         finally:
-            if asks is not None:
-                await let_go(asks.stop())
+            await self._hang_up()
 
-    async def _connected(self) -> AIOKafkaConsumer:
-        consumer = AIOKafkaConsumer(**self._settings, enable_auto_commit=False, isolation_level="read_committed")
-        try:
-            await consumer.start()
-        except BaseException:
-            await let_go(consumer.stop())
-            raise
-        return consumer
+    async def _hang_up(self) -> None:
+        while self._asks:
+            _, asks = self._asks.popitem()
+            await let_go(asks.stop())
 
-    async def _ends(self, asks: AIOKafkaConsumer) -> dict[Partition, int]:
-        """Where each partition ends, for readers of what is committed; one more question, where none is held."""
-        held = [TopicPartition(*at) for at in self._partitions()]
-        if not held:
-            await asks.topics()
-            return {}
-        return {(tp.topic, tp.partition): end for tp, end in (await asks.end_offsets(held)).items()}
+    async def _ends(self) -> dict[Partition, int]:
+        """Where each partition ends, for readers of what is committed; each group's coordinator has answered too."""
+        ends: dict[Partition, int] = {}
+        for group, partitions in self._groups().items():
+            if group not in self._asks:
+                self._asks[group] = AIOKafkaConsumer(
+                    **self._settings, group_id=group, enable_auto_commit=False, isolation_level="read_committed"
+                )
+                await self._asks[group].start()  # without a subscription it never joins
+            there = [TopicPartition(*at) for at in partitions]
+            found = await self._asks[group].end_offsets(there)
+            ends |= {(tp.topic, tp.partition): end for tp, end in found.items()}
+            await self._asks[group].committed(there[0])
+        return ends
 
     def _look(self, ends: Mapping[Partition, int], *, answers: bool) -> None:
         sights, before = self._sights(ends), self._watches

@@ -93,9 +93,7 @@ async def wired(
     interval_s = config.commit_interval_s
     worker = Worker(tools, intakes, events, deliveries, commit_interval_s=interval_s, drain_s=config.drain_s)
     sights = Sights(tools=tools, intakes=intakes, deliveries=deliveries)
-    watchdog = Watchdog(
-        kafka_settings(config), sights, sights.partitions, clock=tools.clock, guard=guard, stuck_s=STUCK_S
-    )
+    watchdog = Watchdog(kafka_settings(config), sights, sights.groups, clock=tools.clock, guard=guard, stuck_s=STUCK_S)
     log.info("worker.started", version=__version__, worker=tools.worker, subscriptions=len(index), group=config.group)
 
     async def work(stop: asyncio.Event) -> None:

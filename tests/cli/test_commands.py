@@ -315,6 +315,7 @@ def test_a_setting_that_there_is_not_is_told_with_where_all_of_them_stand(
     assert [] == [name for name in absent if not re.fullmatch("RELAY_KAFKA_(SASL|CA|CERT|KEY)_.*", name)]
 
 
+@pytest.mark.skipif(not Path("/proc/net/if_inet6").exists(), reason="this machine has no IPv6")
 async def test_where_a_worker_listens_is_logged_as_it_is_called(capsys: Capsys) -> None:
     """IPv6 in brackets, so that it can be pasted into a browser."""
     log.configure(format_="json", level="info")

@@ -43,7 +43,9 @@ def test_samples_that_cannot_be_are_refused(relay: Relay) -> None:
     assert ["count", "type"] == [line.split(":")[1].strip() for line in done.err.splitlines()]
 
 
-@pytest.mark.parametrize("account", ["", "a" * 257, "\N{FAMILY}" * 65, "acct\x1b[31m"])
+@pytest.mark.parametrize(
+    "account", ["", "a" * 257, "\N{FAMILY}" * 65, "acct\x1b[31m"], ids=["none", "long", "long in bytes", "control"]
+)
 def test_a_sample_of_no_account_is_refused(relay: Relay, account: str) -> None:
     """A worker would call it malformed; told with all else that is wrong."""
     done = relay("send", "--count", "0", "--account", account)

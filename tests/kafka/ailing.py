@@ -78,7 +78,7 @@ def infect(ill: Callable[[Intake], None]) -> None:
 
     async def load(self: Intake, loading: object) -> None:
         await begin(self, loading)  # type: ignore[arg-type]
-        if self.ledgers and "events" in self._topics[0]:
+        if self.ledgers and "events" in self.topics[0]:
             ill(self)
 
     Intake._load = load  # type: ignore[method-assign]
