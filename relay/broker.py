@@ -10,7 +10,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
 from relay.config import Config
 from relay.errors import RelayError, Unreachable
@@ -19,6 +19,7 @@ from relay.topics import Cluster, Wanted
 CONNECT_S = 8.0  # commands say within 10 s that there is no broker
 REQUEST_MS = 5_000  # a broker that takes longer for a question about topics is as good as gone
 DESCRIBE_CONFIGS = 32  # the key of that API: librdkafka's mock cluster does not have it, every real broker does
+OFFSETS_TOPIC = "__consumer_offsets"  # made when the first group asks for its coordinator
 TOUCH_S = 10.0  # until a topic that was asked for has a leader
 
 
@@ -144,11 +145,17 @@ class Broker:
 
     async def backlog(self, group: str, topics: Iterable[str]) -> dict[str, int]:
         """Of each of these topics, how many offsets lie between what the group has committed and the end."""
-        ats = [TopicPartition(name, number) for name in topics for number in range((await self.topics())[name])]
+        partitions = await self.topics()
+        ats = [TopicPartition(name, number) for name in topics for number in range(partitions[name])]
         if not ats:
             return {}
         async with self._answering():
-            committed = await self._admin.list_consumer_group_offsets(group, partitions=ats)
+            try:
+                committed = await self._admin.list_consumer_group_offsets(group, partitions=ats)
+            except GroupCoordinatorNotAvailableError:
+                if OFFSETS_TOPIC in partitions:
+                    raise
+                committed = {}  # no group has ever been here
             async with AIOKafkaConsumer(**self._settings) as consumer:
                 begins, ends = await consumer.beginning_offsets(ats), await consumer.end_offsets(ats)
         behind: dict[str, int] = {}
