@@ -279,7 +279,7 @@ def test_whatever_a_group_does() -> None:
     Every other is retired, once; never do two of a partition write retries.
     """
     run_state_machine_as_test(
-        Group, settings=settings(max_examples=3 * settings().max_examples, stateful_step_count=80)
+        Group, settings=settings(max_examples=max(180, settings().max_examples // 2), stateful_step_count=80)
     )
 
 
