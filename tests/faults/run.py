@@ -57,7 +57,9 @@ class Outcome:
 
 async def play(plan: Plan, say: Say) -> Outcome:
     """Everything up, the schedule played, everything down; logs and history are left in the folder."""
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # brokers that are away are no news here
+    client = logging.getLogger("aiokafka")
+    level = client.level
+    client.setLevel(logging.CRITICAL)  # brokers that are away are no news here
     folder = Path(tempfile.mkdtemp(prefix="relay-faults-"))
     began = time.monotonic()
     faults = schedule(plan.seed, seconds=plan.seconds, nodes=plan.nodes, pace=plan.pace)
@@ -70,6 +72,7 @@ async def play(plan: Plan, say: Say) -> Outcome:
         ) as stage:
             history = await _played(stage, plan, faults, say)
     finally:
+        client.setLevel(level)
         await asyncio.to_thread(cluster.close)
     judged = judge(history)
     _keep(history, judged, folder)

@@ -32,7 +32,7 @@ async def test_a_worker_that_stands_still_ends_itself_with_the_cause(
             await relay.subscribe("ok", journal.url("ok/a"))
             relay.worker_command = ("tests.kafka.ailing", ill)
             worker = relay.worker()
-            await until(lambda: relay.logged("assignment.loaded", 2))
+            await until(lambda: relay.logged("assignment.loaded", 1))  # it falls ill with the first or the second
             await relay.emit(an_event() for _ in range(20))
 
             await until(lambda: worker.poll() is not None, BARKS_S)
