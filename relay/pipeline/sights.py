@@ -32,7 +32,8 @@ class Sights:
     def __call__(self, ends: Mapping[Partition, int]) -> dict[str, Sight]:
         """Every part, by name."""
         now_s = self.tools.clock.monotonic()
-        within = [part.fan.ledger for part, until_s in self.tools.under_way.items() if now_s < until_s + LATE_S]
+        ledgers = [part.fan.ledger for part, until_s in self.tools.under_way.items() if now_s < until_s + LATE_S]
+        within = {(one.topic, one.partition) for one in ledgers}
         sights = {"producer": self._producer()}
         for intake in self.intakes:
             sights[f"consumer {intake.group}"] = Sight(moved=intake.turns, due=intake.trouble)
@@ -51,12 +52,11 @@ class Sights:
         # refused writes are the broker's trouble, told and tried again; what is stuck is told nothing
         return Sight(moved=produce.acknowledged + produce.refused, due=due)
 
-    def _partition(self, intake: Intake, at: Partition, ledger: Ledger, within: list[Ledger], end: int) -> Sight:
+    def _partition(self, intake: Intake, at: Partition, ledger: Ledger, within: set[Partition], end: int) -> Sight:
         due = None
         if ledger.position < end and not intake.paused(at):
             due = f"records up to {end} are not read"
         elif ledger.open > self.deliveries.held_of(at):
             due = f"{ledger.open} records are open"
-        mine = {(one.topic, one.partition) for one in within}
-        held = at in mine or (self.tools.room.blocked and any(one in intake.ledgers for one in mine))
+        held = at in within or (self.tools.room.blocked and any(one in intake.ledgers for one in within))
         return Sight(moved=ledger.position + ledger.revision, due=due, held=held)

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,15 +12,6 @@ from tests.kafka.server import Server
 pytestmark = pytest.mark.kafka
 
 ENDS_S = 30  # nothing is in flight: flush, commit and goodbyes, each with some seconds of its own
-
-
-@pytest.fixture
-def broker(server: Server) -> Iterator[Server]:
-    """One that a test may kill; `server` says whether there can be one."""
-    if server.process is None:
-        pytest.skip("RELAY_TEST_KAFKA names one that is not ours to kill")
-    with Server.start() as one:
-        yield one
 
 
 def process_of(broker: Server) -> int:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -108,15 +107,6 @@ async def test_writes_that_the_broker_refuses_are_no_standstill(kafka: str, pref
 
             assert len(journal.calls) == 1
             assert await relay.end(worker) == 0
-
-
-@pytest.fixture
-def broker(server: Server) -> Iterator[Server]:
-    """One that a test may stop."""
-    if server.process is None:
-        pytest.skip("RELAY_TEST_KAFKA names one that is not ours to stop")
-    with Server.start() as one:
-        yield one
 
 
 async def test_an_outage_of_the_broker_is_no_standstill(broker: Server, prefix: str, tmp_path: Path) -> None:
