@@ -18,6 +18,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
 VERSION = "4.1.1"
 JAVA = 17  # the oldest that Kafka 4 runs on
 START_S = 60  # it takes 4 s on a quiet machine
@@ -138,10 +141,28 @@ class Server:
         try:
             node.start()
             node.wait()
+            started.wait()
         except BaseException:
             started.close()
             raise
         return started
+
+    def wait(self) -> None:
+        """Its metadata names it. One that was frozen for long is fenced at first, and then there is no broker at all."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        until = time.monotonic() + START_S
+        while time.monotonic() < until:
+            with contextlib.suppress(KafkaException):
+                if admin.list_topics(timeout=1).brokers:
+                    return
+            time.sleep(0.1)
+        raise TimeoutError(f"{self.bootstrap} names no broker after {START_S} s")
+
+    def thaw(self) -> None:
+        """It answers again, if a test froze it."""
+        if self.process is not None:
+            self.process.send_signal(signal.SIGCONT)
+        self.wait()
 
     def close(self) -> None:
         """It has ended, and its data is gone."""

@@ -124,7 +124,7 @@ async def test_an_outage_of_the_broker_is_no_standstill(broker: Server, prefix: 
             os.kill(broker.process.pid, signal.SIGSTOP)
             with pytest.raises(AssertionError):
                 await until(lambda: worker.poll() is not None, 4 * STUCK_S)
-            os.kill(broker.process.pid, signal.SIGCONT)
+            broker.thaw()
             await relay.emit([an_event()])
             await until(lambda: len(journal.calls) >= 2, 60)
 
