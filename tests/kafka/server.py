@@ -148,7 +148,7 @@ class Server:
         return started
 
     def wait(self) -> None:
-        """Its metadata names it. One that was frozen for long is fenced at first, and then there is no broker at all."""
+        """Its metadata names it: one that was frozen for long is fenced at first, and there is no broker at all."""
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         until = time.monotonic() + START_S
         while time.monotonic() < until:
