@@ -13,17 +13,16 @@ from relay.pipeline.lane import FIRSTS_IN_A_ROW, Lane, LaneRules, Outcome, Waiti
 RULES = LaneRules(in_flight=8, queue=10, wait_s=5.0, breaker=BreakerRules())
 
 
-def a_lane(**bounds: float) -> Lane[int]:
+def a_lane(*, rate_per_s: float | None = None, max_in_flight: int | None = None) -> Lane[int]:
     """One that has agreed to these bounds, of a worker that has all partitions."""
     lane: Lane[int] = Lane("sub_1", "account", RULES, most=512)
-    lane.agree(subscription(**bounds), 1.0)
+    lane.agree(subscription(rate_per_s=rate_per_s, max_in_flight=max_in_flight), 1.0)
     return lane
 
 
 def subscription(
-    *, version: int = 1, rate_per_s: float | None = None, max_in_flight: float | None = None
+    *, version: int = 1, rate_per_s: float | None = None, max_in_flight: int | None = None
 ) -> Subscription:
-    most = None if max_in_flight is None else int(max_in_flight)
     return Subscription(
         id=SubscriptionId("sub_1"),
         account_id="account",
@@ -32,7 +31,7 @@ def subscription(
         events=(),
         version=version,
         rate_per_s=rate_per_s,
-        max_in_flight=most,
+        max_in_flight=max_in_flight,
     )
 
 

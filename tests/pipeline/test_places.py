@@ -31,7 +31,7 @@ def test_a_workers_part_of_a_limit_is_its_part_of_the_partitions(held: list[tupl
 @given(st.integers(1, 40), st.lists(st.tuples(st.sampled_from("abc"), st.booleans(), st.booleans()), max_size=200))
 def test_there_are_never_more_under_way_than_places(total: int, steps: list[tuple[str, bool, bool]]) -> None:
     """Whoever asks; and what was left is free again."""
-    places, taken = Places(total), []
+    places, taken = Places(total), list[str]()
     for account, leave, well in steps:
         if leave and taken:
             places.leave(taken.pop())
