@@ -15,7 +15,7 @@ PURE = (
         for name in ("settle", "results", "ledger", "settled", "holdings", "seen", "watch", "delays", "fan")
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
-    *(f"relay/store/{name}.py" for name in ("codec", "forms", "edits")),
+    *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
 # Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.
