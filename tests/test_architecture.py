@@ -12,7 +12,7 @@ PURE = (
     *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "order", "schedule", "sign", "egress")),
     *(
         f"relay/pipeline/{name}.py"
-        for name in ("settle", "results", "ledger", "settled", "holdings", "seen", "watch", "delays", "fan")
+        for name in ("settle", "results", "ledger", "settled", "holdings", "seen", "watch", "delays", "fan", "health")
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "edits")),
