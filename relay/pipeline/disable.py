@@ -29,7 +29,7 @@ from relay.store.edits import Changes, Edit, Existing, change, touched
 log = structlog.get_logger()
 
 BY = "relay worker"  # `updated_by` of what it disabled
-MOST_WAITING = 1_000  # subscriptions for the next edit; some 2 kB each
+MOST_WAITING = 1_000  # subscriptions for the next edit: a host that is gone may have had as many
 EDIT_S = 120.0  # of one try: a million subscriptions are read, or thirty rivals are let go first
 PAUSES_S = (1.0, 5.0, 30.0)  # between tries: a broker that restarts is back by then
 

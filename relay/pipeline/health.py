@@ -22,7 +22,7 @@ GONE_DELIVERIES = 3  # DESIGN.md section 7: one 410 may be about one lead
 GONE_OVER_S = 60.0  # likewise: a receiver that is being deployed may say it for seconds
 FAILING_AFTER_S = 3600.0  # the schedule's first five waits are over by then, and it is still no better
 FAILING_ATTEMPTS = 2  # a single failure, however long ago, may have been the network's
-REMEMBERED = 10_000  # endpoints in trouble, some 500 bytes each
+REMEMBERED = 10_000  # endpoints in trouble, under 1 kB each
 
 
 @dataclass(frozen=True, slots=True)
