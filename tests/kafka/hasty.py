@@ -1,7 +1,7 @@
 """
-relay's own worker but for its patience with endpoints, in a process of its own: `python -m tests.kafka.hasty`.
+relay's own worker but for its patience with endpoints, in a process of its own: `python -m tests.kafka.hasty KIND`.
 
-It takes a second for relay's minute of 410s, and two for its hour of failures.
+It takes a second for relay's minute of 410s (`gone`), or two for its hour of failures (`failing`).
 """
 
 import sys
@@ -14,6 +14,8 @@ FAILING_AFTER_S = 2.0
 
 
 if __name__ == "__main__":
-    wiring.GONE_OVER_S = GONE_OVER_S  # type: ignore[attr-defined]
-    wiring.FAILING_AFTER_S = FAILING_AFTER_S  # type: ignore[attr-defined]
+    if sys.argv[1] == "gone":
+        wiring.GONE_OVER_S = GONE_OVER_S  # type: ignore[attr-defined]
+    else:
+        wiring.FAILING_AFTER_S = FAILING_AFTER_S  # type: ignore[attr-defined]
     sys.exit(main(["worker"]))

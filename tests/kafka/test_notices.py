@@ -16,9 +16,9 @@ pytestmark = pytest.mark.kafka
 
 
 class Hasty(Relay):
-    """Its workers take seconds for what takes relay's a minute and an hour."""
+    """Its workers take a second for relay's minute of 410s."""
 
-    worker_command = ("tests.kafka.hasty",)
+    worker_command = ("tests.kafka.hasty", "gone")
 
     async def notices(self) -> list[dict[str, Any]]:
         """Each of its schema, under its subscription's id."""
@@ -127,10 +127,11 @@ async def test_of_two_workers_that_call_an_endpoint_that_is_gone_one_disables_it
 async def test_an_endpoint_that_has_been_failing_is_told_and_so_is_its_recovery(
     kafka: str, prefix: str, tmp_path: Path
 ) -> None:
-    """Once each, of the same beginning; one that fails now and then is not spoken of."""
+    """Once each, of the same beginning; one that fails now and then is not spoken of. Two seconds are the hour here."""
     delays = "1s,1s,1s,1s,1s"
     async with Journal() as journal:
         with Hasty(kafka, prefix, tmp_path, RELAY_RETRY_DELAYS=delays) as relay:
+            relay.worker_command = ("tests.kafka.hasty", "failing")
             await relay.prepare()
             await relay.subscribe("ill", journal.url("flaky/5/a"))
             await relay.subscribe("odd", journal.url("flaky/1/b"))

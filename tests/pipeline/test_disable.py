@@ -94,7 +94,11 @@ def test_each_is_decided_by_itself(fates: dict[str, str]) -> None:
     wishes = [a_wish(ident) for ident in fates]
     existing: dict[SubscriptionId, Stored] = {}
     for wish in wishes:
-        forms = {"same": wish.called, "changed": replace(wish.called, version=7), "unreadable": Unreadable("{", None)}
+        forms: dict[str, Stored] = {
+            "same": wish.called,
+            "changed": replace(wish.called, version=7),
+            "unreadable": Unreadable("{", None),
+        }
         if (form := forms.get(fates[wish.called.id])) is not None:
             existing[wish.called.id] = form
     refused: dict[SubscriptionId, str] = {}
