@@ -86,6 +86,29 @@ class Config:
     disable_after_s: int = setting(5 * _DAY_S, _DISABLING_LATER, variable="RELAY_DISABLE_AFTER")
     max_subscriptions_per_account: int = setting(100, within(settings.whole, "1", "100000", "an event goes to each"))
 
+    # A lane is one subscription's, in one worker (DESIGN.md section 10)
+    lane_in_flight: int = setting(
+        8, within(settings.whole, "1", "1000", "a receiver meets so many before it has answered one")
+    )
+    lane_queue: int = setting(
+        1000, within(settings.whole, "1", "100000", "what waits there keeps its place in RELAY_BUFFER_BYTES")
+    )
+    lane_wait_s: float = setting(
+        5.0, within(settings.seconds, "0.1", "60", "commits of its partition wait for so long, and for an attempt")
+    )
+    breaker_share: float = setting(
+        0.8, within(settings.share, "0.1", "1", "a receiver that fails some of the time keeps its traffic")
+    )
+    breaker_attempts: int = setting(
+        20, within(settings.whole, "1", "10000", "fewer say little, and more a quiet receiver never gets")
+    )
+    breaker_window_s: float = setting(
+        30.0, within(settings.seconds, "1", "600", "a receiver that starts again is away for some seconds")
+    )
+    breaker_cooldown_s: float = setting(
+        30.0, within(settings.seconds, "1", "600", "a receiver that is well again waits for the next probe")
+    )
+
     drain_s: float = setting(30.0, within(settings.seconds, "0", "600", "whoever stops a worker waits for it"))
     rebalance_drain_s: float = setting(
         3.0, within(settings.seconds, "0", "30", "the whole group waits for the slowest")

@@ -142,6 +142,8 @@ class Subscription:
     signatures: tuple[Signature, ...] = (Signature.ARTIBOT_SHA1, Signature.STANDARD_WEBHOOKS)
     headers: Mapping[str, Sealed] = field(default_factory=dict)
     timeout_s: float | None = None  # None: RELAY_TIMEOUT_S
+    rate_per_s: float | None = None  # requests a second, of all workers together; None: no bound
+    max_in_flight: int | None = None  # requests at once, of all workers together but one of each; None: no bound
     record_response: bool = True
     state: State = State.ACTIVE
     state_reason: str | None = None

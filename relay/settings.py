@@ -65,6 +65,13 @@ def seconds(text: str) -> float:
     return float(text)
 
 
+def share(text: str) -> float:
+    """A part of a whole, as a plain number: 0.8 is 80 in 100."""
+    if not _DECIMAL.fullmatch(text):
+        raise ValueError("must be a plain number, as in 0.8 for 80 in 100")
+    return float(text)
+
+
 def duration(text: str) -> int:
     """Seconds, from a whole number and its unit."""
     try:

@@ -9,11 +9,12 @@ ROOT = Path(__file__).parents[1]
 PURE = (
     *("relay/model.py", "relay/errors.py", "relay/durations.py", "relay/urls.py", "relay/topics.py"),
     *("relay/settings.py", "relay/sources.py", "relay/samples.py"),
-    *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "order", "schedule", "sign", "egress")),
+    *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "schedule", "sign", "egress")),
     *(
         f"relay/pipeline/{name}.py"
         for name in ("settle", "results", "ledger", "settled", "holdings", "seen", "watch", "delays", "fan", "health")
     ),
+    *(f"relay/pipeline/{name}.py" for name in ("limit", "rate", "breaker", "places", "lane", "lanes")),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "edits")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),

@@ -12,7 +12,7 @@ KEY = bytes(range(32))
 IN_BASE64 = base64.b64encode(KEY).decode()
 RING = f"k1:{IN_BASE64}"
 
-# Section 11 of the design, and nothing else: other people's tools are written against these names.
+# Section 11 of the design, then what its section 10 left to be named: other people's tools are written against these.
 NAMES = """
 KAFKA_BOOTSTRAP_SERVERS KAFKA_SECURITY_PROTOCOL KAFKA_SASL_MECHANISM KAFKA_SASL_USERNAME KAFKA_SASL_PASSWORD_FILE
 KAFKA_CA_FILE KAFKA_CERT_FILE KAFKA_KEY_FILE EVENTS_TOPICS TOPIC_PREFIX GROUP START NAMESPACE INSTANCE_ID ON_STOP
@@ -20,6 +20,7 @@ BUFFER_BYTES IN_FLIGHT CONNECT_TIMEOUT_S TIMEOUT_S RETRY_DELAYS HOLD_DELAYS MAX_
 MAX_SUBSCRIPTIONS_PER_ACCOUNT DRAIN_S REBALANCE_DRAIN_S COMMIT_INTERVAL_S RESPONSE_BYTES MAX_EVENT_BYTES ALLOW_HTTP
 ALLOW_NETWORKS EGRESS_PROXY SECRET_KEYS SECRET_KEYS_FILE METRICS_ADDRESS CONSOLE_ADDRESS DATABASE_URL LOG_FORMAT
 LOG_LEVEL
+LANE_IN_FLIGHT LANE_QUEUE LANE_WAIT_S BREAKER_SHARE BREAKER_ATTEMPTS BREAKER_WINDOW_S BREAKER_COOLDOWN_S
 """.split()  # noqa: SIM905  40 lines of quotes would say no more
 
 
@@ -65,6 +66,13 @@ def test_nothing_set_is_a_configuration() -> None:
         config.malformed_limit,
         config.max_subscriptions_per_account,
     ) == (259_200, 432_000, 500, 100)
+    assert (config.lane_in_flight, config.lane_queue, config.lane_wait_s) == (8, 1000, 5)
+    assert (
+        config.breaker_share,
+        config.breaker_attempts,
+        config.breaker_window_s,
+        config.breaker_cooldown_s,
+    ) == (0.8, 20, 30, 30)
     assert (
         config.drain_s,
         config.rebalance_drain_s,
@@ -108,6 +116,13 @@ def test_nothing_set_is_a_configuration() -> None:
         ("MAX_AGE", "5d", "max_age_s", 432_000),
         ("MALFORMED_LIMIT", "0", "malformed_limit", 0),
         ("MAX_SUBSCRIPTIONS_PER_ACCOUNT", "1", "max_subscriptions_per_account", 1),
+        ("LANE_IN_FLIGHT", "1000", "lane_in_flight", 1000),
+        ("LANE_QUEUE", "1", "lane_queue", 1),
+        ("LANE_WAIT_S", "0.1", "lane_wait_s", 0.1),
+        ("BREAKER_SHARE", "1", "breaker_share", 1.0),
+        ("BREAKER_ATTEMPTS", "10000", "breaker_attempts", 10_000),
+        ("BREAKER_WINDOW_S", "600", "breaker_window_s", 600.0),
+        ("BREAKER_COOLDOWN_S", "1", "breaker_cooldown_s", 1.0),
         ("DRAIN_S", "0", "drain_s", 0.0),
         ("REBALANCE_DRAIN_S", "30", "rebalance_drain_s", 30.0),
         ("COMMIT_INTERVAL_S", "0.1", "commit_interval_s", 0.1),
@@ -152,6 +167,21 @@ def test_a_setting_is_read_into_its_field_and_no_other(name: str, text: str, fie
         ("MAX_AGE", "31d", "from 1s to 30d"),
         ("MALFORMED_LIMIT", "1001", "from 0 to 1000"),
         ("MAX_SUBSCRIPTIONS_PER_ACCOUNT", "0", "from 1 to 100000"),
+        ("LANE_IN_FLIGHT", "0", "from 1 to 1000"),
+        ("LANE_IN_FLIGHT", "1001", "from 1 to 1000"),
+        ("LANE_QUEUE", "0", "from 1 to 100000"),
+        ("LANE_QUEUE", "100001", "from 1 to 100000"),
+        ("LANE_WAIT_S", "0", "from 0.1 to 60"),
+        ("LANE_WAIT_S", "60.1", "from 0.1 to 60"),
+        ("BREAKER_SHARE", "0", "from 0.1 to 1"),
+        ("BREAKER_SHARE", "80", "from 0.1 to 1"),
+        ("BREAKER_SHARE", "80%", "as in 0.8"),
+        ("BREAKER_ATTEMPTS", "0", "from 1 to 10000"),
+        ("BREAKER_ATTEMPTS", "10001", "from 1 to 10000"),
+        ("BREAKER_WINDOW_S", "0.9", "from 1 to 600"),
+        ("BREAKER_WINDOW_S", "601", "from 1 to 600"),
+        ("BREAKER_COOLDOWN_S", "0.9", "from 1 to 600"),
+        ("BREAKER_COOLDOWN_S", "30s", "as in 30"),
         ("DRAIN_S", "601", "from 0 to 600"),
         ("REBALANCE_DRAIN_S", "31", "from 0 to 30"),
         ("COMMIT_INTERVAL_S", "0", "from 0.1 to 60"),

@@ -192,7 +192,7 @@ class Stage:
         self.index = Index()
         self.ledgers: list[Ledger] = []  # one a record
         self.register(case.subscription)
-        self.room = Room(limit_bytes=1 << 20, places=1)
+        self.room = Room(limit_bytes=1 << 20)
         self.tools = Bench(
             index=self.index,
             deliver=self.deliver,

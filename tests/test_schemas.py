@@ -486,7 +486,7 @@ def noticed(*replies: Reply) -> list[dict[str, Any]]:
             ticket.acknowledged(0)
 
     clock = ManualClock(READ_MS)
-    notices = some_notices(cast("Produce", Kept()), Room(limit_bytes=1, places=1), clock=clock, edit=all_of_it)
+    notices = some_notices(cast("Produce", Kept()), Room(limit_bytes=1), clock=clock, edit=all_of_it)
 
     async def told() -> None:
         async with asyncio.TaskGroup() as group:

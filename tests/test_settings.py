@@ -63,6 +63,14 @@ def test_plain_seconds_may_have_decimals(number: object) -> None:
     assert float(str(number)) == settings.seconds(f"{number:f}")
 
 
+@pytest.mark.parametrize("text", ["", "80%", "-1", "1e-1", "inf", "nan", ".8", "1.", "0,8", "4/5"])
+def test_a_share_is_a_plain_number(text: str) -> None:
+    """A percentage would be a hundred times as much."""
+    assert (0.8, 1.0) == (settings.share("0.8"), settings.share("1"))
+    with pytest.raises(ValueError, match="must be a plain number"):
+        settings.share(text)
+
+
 def test_delays_keep_the_order_they_were_given_in() -> None:
     """Two of one length are one more attempt, in the same topic."""
     assert settings.schedule("5s, 30s,30s ,2h") == (5, 30, 30, 7200)

@@ -47,7 +47,7 @@ class Bench:
     under_way: dict[Part, float] = field(default_factory=dict)  # requests sent, and when each must have ended
 
 
-async def make(delivery: Delivery, part: Part, tools: Bench) -> None:
+async def make(delivery: Delivery, part: Part, tools: Bench) -> Reply | None:
     """The attempt is made, or there is a verdict without one, and the records that tell it are on their way."""
     to = tools.index.get(delivery.subscription_id)
     started_ms = tools.clock.now_ms()
@@ -87,6 +87,7 @@ async def make(delivery: Delivery, part: Part, tools: Bench) -> None:
         reply=reply,
     )
     _conclude(delivery, verdict, attempt, to, part, tools)
+    return reply
 
 
 def decline(delivery: Delivery, verdict: Verdict, part: Part, tools: Bench) -> None:

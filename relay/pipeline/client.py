@@ -13,6 +13,7 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitio
 from relay.ending import let_go
 from relay.pipeline.holdings import Partition
 from relay.pipeline.ledger import Commit
+from relay.pipeline.offsets import committed
 
 HEARTBEAT_MS = 1_000  # how soon a rebalance is noticed; the default of 3 s is added to every one
 SESSION_MS = 10_000  # how long a killed worker's partitions stand still
@@ -111,9 +112,7 @@ class Client(AIOKafkaConsumer):  # type: ignore[misc]
         Raises:
             KafkaError: The broker is in trouble.
         """
-        asked = [TopicPartition(*one) for one in partitions]
-        found = await self._coordinator.fetch_committed_offsets(asked)
-        return {(tp.topic, tp.partition): Commit(one.offset, one.metadata or "") for tp, one in found.items()}
+        return await committed(self._coordinator, partitions)
 
     async def commit_once(self, generation: int, commits: Mapping[Partition, Commit]) -> bool:
         """

@@ -54,7 +54,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._drain_s = drain_s
         self._lost = lost
         self.forgotten: Callable[[Ledger], None] = lambda _: None  # told of every ledger that is retired
-        self.decided: Callable[[], None] = lambda: None  # told when the fate of suspended ledgers is known
+        self.decided: Callable[[], None] = lambda: None  # told whenever what is ours, or its fate, has changed
         self._unloaded = asyncio.Event()
         self._quiet = asyncio.Event()
         self._fate = asyncio.Event()
@@ -233,6 +233,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         if not self.joined or self._rebalancing:
             return "the group has not given us our partitions"
         return "partitions are not loaded" if self._holdings.loading() else None
+
+    @property
+    def held(self) -> tuple[int, int]:
+        """How many partitions are ours, and how many there are."""
+        return len(self.ledgers), sum(self.consumer.count(topic) for topic in self.topics)
 
     def paused(self, at: Partition) -> bool:
         """Whether we left it alone."""

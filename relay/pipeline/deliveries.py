@@ -1,5 +1,5 @@
 """
-Delivery topics: retries, deferrals, redeliveries, replays and test sends, each attempted when it is due.
+Delivery topics: retries, deferrals, redeliveries, replays and test sends, each goes into its lane when it is due.
 
 Nothing waits in memory but what is due within seconds (`delays`); what is not is put back, and its partition paused.
 """
@@ -7,13 +7,14 @@ Nothing waits in memory but what is due within seconds (`delays`); what is not i
 import asyncio
 
 from relay.errors import Malformed
-from relay.model import Delivery, Dropped, Reason, Record
-from relay.pipeline.attempt import Bench, decline
+from relay.model import Dropped, Reason, Record
+from relay.pipeline.attempt import decline
 from relay.pipeline.consume import Intake
 from relay.pipeline.decode import read_delivery
 from relay.pipeline.delays import Delays
-from relay.pipeline.events import BATCH_RECORDS, POLL_MS
-from relay.pipeline.fan import Fan, Part, size_in_memory
+from relay.pipeline.dispatch import Dispatch, Work
+from relay.pipeline.events import AT_ONCE, BATCH_RECORDS, POLL_MS
+from relay.pipeline.fan import Fan, size_in_memory
 from relay.pipeline.faults import Faults
 from relay.pipeline.holdings import Partition
 from relay.pipeline.ledger import Ledger
@@ -24,14 +25,18 @@ from relay.pipeline.seen import Seen
 class Deliveries:
     """The intake of the delivery topics."""
 
-    def __init__(self, intake: Intake, tools: Bench, faults: Faults, *, max_event_bytes: int, held_bytes: int) -> None:
+    def __init__(
+        self, intake: Intake, dispatch: Dispatch, faults: Faults, *, max_event_bytes: int, held_bytes: int
+    ) -> None:
         self._intake = intake
-        self._tools = tools
-        self._room = tools.room
+        self._dispatch = dispatch
+        self._tools = faults.tools
+        self._room = faults.tools.room
         self._faults = faults
         self._max_event_bytes = max_event_bytes
         self._delays: Delays[tuple[Ledger, Record]] = Delays(limit_bytes=held_bytes)
         self._seen = Seen()
+        self._started = 0
 
     @property
     def held(self) -> int:
@@ -58,6 +63,9 @@ class Deliveries:
                 self._hold(ledger, records)
             while (due := self._delays.ready(self._tools.clock.now_ms())) is not None:
                 await self._start(*due, attempts)
+                self._started += 1
+                if self._started % AT_ONCE == 0:
+                    await asyncio.sleep(0)
 
     def _pace(self, now_ms: int) -> None:
         """Partitions that hold enough, or whose head is not due for long, rest; the others are read."""
@@ -105,15 +113,4 @@ class Deliveries:
         if self._seen.again(delivery, (record.topic, record.partition, record.offset)):
             decline(delivery, Dropped(Reason.SUPERSEDED), part, self._tools)
             return
-        await self._room.enter()
-        attempts.create_task(self._once(delivery, part))
-
-    async def _once(self, delivery: Delivery, part: Part) -> None:
-        try:
-            ledger = part.fan.ledger
-            if ledger.ready or await self._intake.admits(ledger):
-                await self._faults.attempt(delivery, part)
-            else:
-                part.abandon()
-        finally:
-            self._room.leave()
+        await self._dispatch.offer(Work(delivery, part, self._intake), first=False, attempts=attempts)

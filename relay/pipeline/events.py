@@ -1,46 +1,43 @@
 """
-Events: read -> walk -> first attempts, which start in the log's order.
+Events: read -> walk -> a first attempt into the lane of each subscription that matches.
 
-One task walks record after record; a fan-out is walked lazily, a delivery at a time, as places in flight come free.
+One task walks record after record; a fan-out is walked lazily, a delivery at a time, as there is room for them.
 """
 
 import asyncio
 
 from relay.errors import Malformed
-from relay.model import Delivery, Record
-from relay.pipeline.attempt import Bench
+from relay.model import Record
 from relay.pipeline.consume import Intake
 from relay.pipeline.decode import Skipped, read_event
-from relay.pipeline.fan import Fan, Part, size_in_memory
+from relay.pipeline.dispatch import Dispatch, Work
+from relay.pipeline.fan import Fan, size_in_memory
 from relay.pipeline.faults import Faults
 from relay.pipeline.ledger import Ledger
 from relay.pipeline.match import first_delivery
-from relay.pipeline.order import Key, Order
 
 POLL_MS = 200  # how soon an idle intake sees that it should stop
-# Begun in one turn of the loop. Without a bound every place in flight is taken before the first answer is looked at,
-# and a backlog holds 512 sockets to a receiver that answers in a millisecond: 130 MB in place of 78, and no more done.
-STARTS = 16
+# Handed to their lanes in one turn of the loop. Without a bound every place in flight is taken before the first answer
+# is looked at, and a backlog holds 512 sockets to a receiver that answers in a millisecond: 130 MB in place of 78, and
+# no more done.
+AT_ONCE = 16
 BATCH_RECORDS = 500  # taken at once: some 0.7 MB, and few turns of the loop a second
 
 
 class Events:
     """The intake of the events topics."""
 
-    def __init__(self, intake: Intake, tools: Bench, faults: Faults, *, namespace: str, max_event_bytes: int) -> None:
+    def __init__(
+        self, intake: Intake, dispatch: Dispatch, faults: Faults, *, namespace: str, max_event_bytes: int
+    ) -> None:
         self._intake = intake
-        self._tools = tools
-        self._room = tools.room
+        self._dispatch = dispatch
+        self._tools = faults.tools
+        self._room = faults.tools.room
         self._faults = faults
         self._namespace = namespace
         self._max_event_bytes = max_event_bytes
-        self._started = 0
-        self._order: Order[tuple[Delivery, Part]] = Order()
-
-    @property
-    def waiting(self) -> int:
-        """First attempts that wait behind one of the same lead."""
-        return self._order.waiting
+        self._offered = 0
 
     async def read(self, stop: asyncio.Event, attempts: asyncio.TaskGroup) -> None:
         """Walk what comes until told to stop."""
@@ -93,33 +90,9 @@ class Events:
             delivery = first_delivery(
                 event, to, namespace=self._namespace, timestamp_ms=record.timestamp, now_ms=self._tools.clock.now_ms()
             )
-            await self._start(delivery, fan.part(delivery.subscription_id), attempts)
-        fan.over()
-
-    async def _start(self, delivery: Delivery, part: Part, attempts: asyncio.TaskGroup) -> None:
-        key = (delivery.subscription_id, delivery.event.lead_id)
-        if self._order.enter(key, (delivery, part)):
-            await self._room.enter()
-            attempts.create_task(self._chain(key, delivery, part))
-            self._started += 1
-            if self._started % STARTS == 0:
+            work = Work(delivery, fan.part(delivery.subscription_id), self._intake)
+            await self._dispatch.offer(work, first=True, attempts=attempts)
+            self._offered += 1
+            if self._offered % AT_ONCE == 0:
                 await asyncio.sleep(0)  # answers that are there come first
-        else:
-            await self._room.queue()
-
-    async def _chain(self, key: Key, delivery: Delivery, part: Part) -> None:
-        """This attempt, then those of the same lead that came to wait behind it, in one place in flight."""
-        try:
-            while True:
-                ledger = part.fan.ledger
-                if ledger.ready or await self._intake.admits(ledger):
-                    await self._faults.attempt(delivery, part)
-                else:
-                    part.abandon()
-                following = self._order.next(key)
-                if following is None:
-                    return
-                self._room.unqueue()
-                delivery, part = following
-        finally:
-            self._room.leave()
+        fan.over()

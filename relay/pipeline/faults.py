@@ -13,7 +13,9 @@ from relay.errors import Malformed, TooManyMalformed
 from relay.model import Delivery, Record
 from relay.pipeline.attempt import Bench, bury, make, produce
 from relay.pipeline.fan import Fan, Part
+from relay.pipeline.lane import Outcome
 from relay.pipeline.results import letter
+from relay.pipeline.settle import outcome_of
 
 log = structlog.get_logger()
 
@@ -25,7 +27,7 @@ class Faults:
     """Counts, and stops the worker past the limits."""
 
     def __init__(self, tools: Bench, *, malformed_limit: int) -> None:
-        self._tools = tools
+        self.tools = tools
         self._limit = malformed_limit
         self._recent: deque[bool] = deque(maxlen=MALFORMED_WINDOW)
         self._failed = 0
@@ -56,20 +58,21 @@ class Faults:
                 f" ({self._limit}); the last, {record.topic}/{record.partition}/{record.offset}: {malformed}."
                 " Look at what the topic holds and who writes it; nothing further was committed."
             )
-        self._tools.metrics.events.add("malformed")
-        self._tools.metrics.dead_letters.add("malformed")
-        bury(record, str(malformed), fan, self._tools)
+        self.tools.metrics.events.add("malformed")
+        self.tools.metrics.dead_letters.add("malformed")
+        bury(record, str(malformed), fan, self.tools)
 
-    async def attempt(self, delivery: Delivery, part: Part) -> None:
+    async def attempt(self, delivery: Delivery, part: Part) -> Outcome:
         """One attempt; a fault of our own in it costs this delivery only, on the record, up to the limit."""
         part.begin()
         try:
-            await make(delivery, part, self._tools)
+            return outcome_of(await make(delivery, part, self.tools))
         except Exception:
             self._failed += 1
-            self._tools.metrics.faults.add()
+            self.tools.metrics.faults.add()
             log.exception("delivery.failed", delivery_id=delivery.id, subscription_id=delivery.subscription_id)
             if self._failed > FAULTS_MAX:
                 raise
-            produce(letter(delivery, "internal_error", topics=self._tools.topics), part, self._tools)
+            produce(letter(delivery, "internal_error", topics=self.tools.topics), part, self.tools)
             part.close()
+            return Outcome.NONE

@@ -24,6 +24,7 @@ from relay.model import (
     Trigger,
     Verdict,
 )
+from relay.pipeline.lane import Outcome
 from relay.pipeline.match import Endpoint
 from relay.pipeline.schedule import Schedule
 
@@ -89,9 +90,35 @@ def admit(delivery: Delivery, endpoint: Endpoint | None, *, schedule: Schedule, 
         reason = Reason.UNREADABLE_SECRET
     else:
         return None
+    return put_off(delivery, reason, schedule=schedule, now_ms=now_ms)
+
+
+def put_off(delivery: Delivery, reason: Reason, *, schedule: Schedule, now_ms: int) -> Verdict:
+    """
+    No attempt is made now, and none is spent: later, and each time later than before; given up when it is too old.
+
+    Args:
+        delivery: The attempt that is not made.
+        reason: Why.
+        schedule: Delays by deferral, and how old a delivery may grow while it is put off.
+        now_ms: Now.
+    """
     if schedule.expired(delivery.matched_ms, now_ms):
         return GaveUp(EndedBy.EXPIRED, reason)
     return Deferred(schedule.hold_delay(delivery.deferrals), reason)
+
+
+def outcome_of(reply: Reply | None) -> Outcome:
+    """What a reply says of how its receiver is; None: nothing was sent. Never raises."""
+    match reply:
+        case None:
+            return Outcome.NONE
+        case Failure(reason=reason):
+            return Outcome.NONE if reason in FINAL else Outcome.TROUBLED
+        case Answer(status=status) if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+            return Outcome.OK
+        case Answer(status=status):
+            return Outcome.TROUBLED if status in ASKS_TO_WAIT else Outcome.FAILED
 
 
 def retry_after_s(value: str, *, now_ms: int) -> float:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from relay.pipeline.attempt import Bench
 from relay.pipeline.consume import Intake
 from relay.pipeline.deliveries import Deliveries
+from relay.pipeline.dispatch import Dispatch
 from relay.pipeline.holdings import Partition
 from relay.pipeline.ledger import Ledger
 from relay.pipeline.watch import Sight
@@ -24,6 +25,7 @@ class Sights:
     tools: Bench
     intakes: tuple[Intake, Intake]
     deliveries: Deliveries
+    dispatch: Dispatch
 
     def groups(self) -> dict[str, list[Partition]]:
         """Each group's partitions that are held; of one that holds none, one that it could."""
@@ -46,6 +48,10 @@ class Sights:
                     sights[f"{at[0]}/{at[1]}"] = self._partition(intake, at, ledger, within, ends.get(at, 0))
         return sights
 
+    def _readers_wait(self) -> bool:
+        """For what is under way: until there is room, or a place."""
+        return self.tools.room.full or self.dispatch.holding > 0
+
     def _producer(self) -> Sight:
         produce = self.tools.produce
         due = "records are not acknowledged" if produce.waiting else None
@@ -58,5 +64,5 @@ class Sights:
             due = f"records up to {end} are not read"
         elif ledger.open > self.deliveries.held_of(at):
             due = f"{ledger.open} records are open"
-        held = at in within or (self.tools.room.blocked and any(one in intake.ledgers for one in within))
+        held = at in within or (self._readers_wait() and any(one in intake.ledgers for one in within))
         return Sight(moved=ledger.position + ledger.revision, due=due, held=held)

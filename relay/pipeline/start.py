@@ -18,11 +18,13 @@ from relay.ending import let_go
 from relay.pipeline.client import Client
 from relay.pipeline.holdings import Found, Partition
 from relay.pipeline.ledger import NOTHING, Ledger
+from relay.pipeline.offsets import committed
 from relay.pipeline.settled import Print, Settled, decode, print_of
 
 log = structlog.get_logger()
 
 ESTABLISH_S = 15.0  # for a handful of questions; aiokafka itself would ask for ever
+AGAIN_S = 0.2  # between questions that the broker cannot answer yet
 PEEK_S = 10.0  # for one record of each partition
 PEEK_BYTES = 1  # a partition: the broker sends one batch whole all the same (KIP-74), and more is not looked at
 
@@ -178,7 +180,7 @@ async def _established(
         await consumer.start()
         everything = [TopicPartition(topic, number) for topic in topics for number in range(partitions[topic])]
         consumer.assign(everything)
-        if await consumer._coordinator.fetch_committed_offsets(everything):  # noqa: SLF001  the public one asks singly
+        if await _any_committed(consumer, everything):
             return False
         ends = await consumer.end_offsets(everything)
         if start == "latest":
@@ -191,7 +193,7 @@ async def _established(
         try:
             await consumer.commit(offsets)
         except KafkaError:
-            if await consumer._coordinator.fetch_committed_offsets(everything):  # noqa: SLF001
+            if await _any_committed(consumer, everything):
                 return False  # another worker was first, and has joined
             raise
         log.info(
@@ -203,3 +205,15 @@ async def _established(
         return True
     finally:
         await let_go(consumer.stop())
+
+
+async def _any_committed(consumer: AIOKafkaConsumer, everything: Sequence[TopicPartition]) -> bool:
+    """Whether the group has offsets; asked again while its coordinator is not ready to say."""
+    while True:
+        try:
+            coordinator = consumer._coordinator  # noqa: SLF001  the public `committed` asks singly, and may be told of old
+            return bool(await committed(coordinator, [(tp.topic, tp.partition) for tp in everything]))
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            await asyncio.sleep(AGAIN_S)

@@ -19,18 +19,23 @@ from relay.ending import let_go
 from relay.metrics import Metrics
 from relay.model import Outgoing
 from relay.pipeline.attempt import Bench
+from relay.pipeline.breaker import BreakerRules
 from relay.pipeline.client import DeliveriesAssignor, EventsAssignor
 from relay.pipeline.consume import DELIVERIES_FETCH_BYTES, DELIVERIES_FETCH_WAIT_MS, EVENTS_FETCH_BYTES, Intake
 from relay.pipeline.deliveries import Deliveries
 from relay.pipeline.disable import Disable
+from relay.pipeline.dispatch import Dispatch, Work
 from relay.pipeline.egress import Egress
 from relay.pipeline.events import Events
 from relay.pipeline.faults import Faults
 from relay.pipeline.ground import Ground
 from relay.pipeline.health import FAILING_AFTER_S, GONE_OVER_S, Health
+from relay.pipeline.lane import LaneRules
+from relay.pipeline.lanes import Lanes
 from relay.pipeline.listener import Listener
 from relay.pipeline.match import Index
 from relay.pipeline.notices import Notices
+from relay.pipeline.places import share
 from relay.pipeline.produce import BATCH_BYTES, Produce, Unwatched, size_of
 from relay.pipeline.results import rfc3339
 from relay.pipeline.room import Room
@@ -71,21 +76,27 @@ async def wired(
     tools = await _tools(config, metrics, index, own, stack)
     events_intake, deliveries_intake = intakes = _intakes(config, ground, tools)
     faults = Faults(tools, malformed_limit=config.malformed_limit)
-    events = Events(events_intake, tools, faults, namespace=config.namespace, max_event_bytes=config.max_event_bytes)
-    held_bytes = config.buffer_bytes // HELD_SHARE
-    size = config.max_event_bytes
-    deliveries = Deliveries(deliveries_intake, tools, faults, max_event_bytes=size, held_bytes=held_bytes)
+    lanes: Lanes[Work] = Lanes(_rules(config), places=config.in_flight, buffer_bytes=config.buffer_bytes)
+    dispatch = Dispatch(lanes, faults)
+    size, held_bytes = config.max_event_bytes, config.buffer_bytes // HELD_SHARE
+    events = Events(events_intake, dispatch, faults, namespace=config.namespace, max_event_bytes=size)
+    deliveries = Deliveries(deliveries_intake, dispatch, faults, max_event_bytes=size, held_bytes=held_bytes)
     deliveries_intake.forgotten = deliveries.forgotten
+
+    def decided() -> None:
+        tools.produce.decided()
+        lanes.reshare(share([intake.held for intake in intakes]))
+
     for intake in intakes:
-        intake.decided = tools.produce.decided
+        intake.decided = decided
         stack.push_async_callback(intake.close, leave=config.on_stop == "leave")
         await intake.open()
 
     def refresh() -> None:
-        metrics.in_flight.set(tools.room.in_flight)
+        metrics.in_flight.set(dispatch.in_flight)
         metrics.buffer_bytes.set(tools.room.held_bytes)
         metrics.unacknowledged.set(tools.produce.unacknowledged)
-        metrics.waiting.set(events.waiting)
+        metrics.waiting.set(lanes.queued)
         metrics.delayed.set(deliveries.held)
         metrics.lag.clear()
         metrics.open.clear()
@@ -95,8 +106,9 @@ async def wired(
     listener.refresh = refresh
     listener.ready = lambda: all(intake.joined for intake in intakes)
     interval_s = config.commit_interval_s
-    worker = Worker(tools, intakes, events, deliveries, commit_interval_s=interval_s, drain_s=config.drain_s)
-    sights = Sights(tools=tools, intakes=intakes, deliveries=deliveries)
+    drain_s = config.drain_s
+    worker = Worker(tools, intakes, events, deliveries, dispatch, commit_interval_s=interval_s, drain_s=drain_s)
+    sights = Sights(tools=tools, intakes=intakes, deliveries=deliveries, dispatch=dispatch)
     watchdog = Watchdog(kafka_settings(config), sights, sights.groups, clock=tools.clock, guard=guard, stuck_s=STUCK_S)
     log.info("worker.started", version=__version__, worker=tools.worker, subscriptions=len(index), group=config.group)
 
@@ -140,7 +152,7 @@ async def _tools(
     )
     egress = Egress(allow_http=config.allow_http, allowed=config.allow_networks, own=own)
     deliver = WireDeliver(egress, connect_timeout_s=config.connect_timeout_s, response_bytes=config.response_bytes)
-    room = Room(limit_bytes=config.buffer_bytes, places=config.in_flight)
+    room = Room(limit_bytes=config.buffer_bytes)
     worker = config.instance_id or f"{socket.gethostname()}-{os.getpid()}"
     notices = Notices(
         Health(gone_over_s=GONE_OVER_S, failing_after_s=FAILING_AFTER_S),
@@ -167,6 +179,18 @@ async def _tools(
         timeout_s=config.timeout_s,
         max_record_bytes=config.max_message_bytes - HEADERS_BYTES,
         debug=config.log_level == "debug",
+    )
+
+
+def _rules(config: Config) -> LaneRules:
+    breaker = BreakerRules(
+        share=config.breaker_share,
+        attempts=config.breaker_attempts,
+        window_s=config.breaker_window_s,
+        cooldown_s=config.breaker_cooldown_s,
+    )
+    return LaneRules(
+        in_flight=config.lane_in_flight, queue=config.lane_queue, wait_s=config.lane_wait_s, breaker=breaker
     )
 
 

@@ -14,6 +14,7 @@ import structlog
 from relay.pipeline.attempt import Bench
 from relay.pipeline.consume import Intake
 from relay.pipeline.deliveries import Deliveries
+from relay.pipeline.dispatch import Dispatch
 from relay.pipeline.events import Events
 
 log = structlog.get_logger()
@@ -30,6 +31,7 @@ class Worker:
         intakes: tuple[Intake, Intake],
         events: Events,
         deliveries: Deliveries,
+        dispatch: Dispatch,
         *,
         commit_interval_s: float,
         drain_s: float,
@@ -38,6 +40,7 @@ class Worker:
         self._intakes = intakes
         self._events = events
         self._deliveries = deliveries
+        self._dispatch = dispatch
         self._commit_interval_s = commit_interval_s
         self._drain_s = drain_s
 
@@ -70,13 +73,15 @@ class Worker:
             async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as attempts:
                 attempts.create_task(self._events.read(stop, attempts))
                 attempts.create_task(self._deliveries.read(stop, attempts))
+                attempts.create_task(self._dispatch.run(attempts))
                 await stop.wait()
-                log.info("worker.stopping", in_flight=self._tools.room.in_flight, drain_s=self._drain_s)
+                log.info("worker.stopping", in_flight=self._dispatch.in_flight, drain_s=self._drain_s)
                 for intake in self._intakes:
                     intake.stop()
+                self._dispatch.stop()
                 deadline.reschedule(asyncio.get_running_loop().time() + self._drain_s)
         except TimeoutError:
-            log.warning("worker.drain_exceeded", in_flight=self._tools.room.in_flight)
+            log.warning("worker.drain_exceeded", in_flight=self._dispatch.in_flight)
 
     async def _flush(self) -> None:
         try:

@@ -11,12 +11,25 @@ from hypothesis import strategies as st
 from relay.clock import ManualClock
 from relay.errors import Malformed, TooManyMalformed
 from relay.metrics import Metrics
-from relay.model import Delivery, DeliveryId, Event, Headers, Outgoing, Reply, Request, Source, SubscriptionId
+from relay.model import (
+    Delivery,
+    DeliveryId,
+    Event,
+    Headers,
+    Outgoing,
+    Reply,
+    Request,
+    Source,
+    Subscription,
+    SubscriptionId,
+)
+from relay.pipeline import dispatch
 from relay.pipeline.attempt import Bench
 from relay.pipeline.consume import Intake
-from relay.pipeline.events import Events
 from relay.pipeline.fan import Fan, Part
 from relay.pipeline.faults import FAULTS_MAX, Faults
+from relay.pipeline.lane import LaneRules
+from relay.pipeline.lanes import Lanes
 from relay.pipeline.ledger import Ledger
 from relay.pipeline.match import Index
 from relay.pipeline.produce import Produce, Ticket, size_of
@@ -27,6 +40,7 @@ from tests.builders import some_notices
 
 LIMIT = 500  # the default of RELAY_MALFORMED_LIMIT
 MALFORMED = Malformed("not JSON")
+SUBSCRIPTION = Subscription(id=SubscriptionId("sub_1"), account_id="account", name="", url="", events=())
 
 
 @dataclass(frozen=True)
@@ -81,7 +95,7 @@ class Work:
     ledger: Ledger = field(default_factory=lambda: Ledger("leads.events", 0, generation=1))
 
     def __post_init__(self) -> None:
-        self.room = Room(limit_bytes=10**9, places=1)
+        self.room = Room(limit_bytes=10**9)
         self.tools = Bench(
             index=Index(),
             deliver=nobody,
@@ -274,18 +288,19 @@ async def test_an_attempt_on_its_way_to_another_owner() -> None:
     async def admits(ledger: Ledger) -> bool:
         return ledger.ready
 
-    work, key = Work(new_id=broken), ("sub_1", "lead_1")
+    work = Work(new_id=broken)
     part, intake = work.part(), cast("Intake", SimpleNamespace(admits=admits))
-    events = Events(intake, work.tools, work.faults, namespace="", max_event_bytes=1_000)
+    lanes: Lanes[dispatch.Work] = Lanes(LaneRules(), places=1, buffer_bytes=1_000)
+    waiting = dispatch.Work(a_delivery(), part, intake)
     work.ledger.close()
 
-    events._order.enter(key, (a_delivery(), part))
-    await work.room.enter()
-    await events._chain(key, a_delivery(), part)
+    lanes.offer(waiting, SUBSCRIPTION, lead="lead_1", size=1, now_s=0.0)
+    async with asyncio.TaskGroup() as attempts:
+        await dispatch.Dispatch(lanes, work.faults)._chain(lanes.next(0.0), attempts)
 
     assert [] == work.sent.records
     assert [(0, False)] == work.closed
-    assert work.room.in_flight == 0
+    assert lanes.places.in_flight == 0
 
 
 async def test_an_attempt_that_is_cancelled() -> None:

@@ -27,7 +27,7 @@ class Told:
     def __init__(self) -> None:
         self.records: list[tuple[Outgoing, Ticket]] = []
         self.clock = ManualClock(NOON_MS)
-        self.room = Room(limit_bytes=10_000, places=1)
+        self.room = Room(limit_bytes=10_000)
         self.metrics = Metrics()
         self.edits = 0
         self.deliveries = 0

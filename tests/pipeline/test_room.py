@@ -4,11 +4,11 @@ from collections.abc import Coroutine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.pipeline.room import QUEUE_PLACES, RESUME_SHARE, Room
+from relay.pipeline.room import RESUME_SHARE, Room
 
 
-def a_room(*, limit_bytes: int = 1_000, places: int = 3) -> Room:
-    return Room(limit_bytes=limit_bytes, places=places)
+def a_room(*, limit_bytes: int = 1_000) -> Room:
+    return Room(limit_bytes=limit_bytes)
 
 
 async def at_once(waits: Coroutine[object, object, None]) -> bool:
@@ -54,6 +54,7 @@ def test_one_intake(limit_bytes: int, fetches: list[int], data: st.DataObject) -
                 stopped = False
 
             assert sum(held) == room.held_bytes
+            assert stopped is room.full
             assert stopped is not await at_once(room.wait())
 
     asyncio.run(play())
@@ -95,53 +96,3 @@ async def test_records_that_must_be_produced() -> None:
 
     assert room.held_bytes == 1_500
     assert not await at_once(room.wait())
-
-
-@given(st.integers(1, 4), st.lists(st.sampled_from(["enter", "leave", "give up"]), max_size=50))
-def test_places_in_flight(places: int, script: list[str]) -> None:
-    """Never more are taken than there are, none stays empty while somebody waits, and who came first goes first."""
-
-    async def play() -> None:
-        room, entered = a_room(places=places), list[int]()
-
-        async def enter(number: int) -> None:
-            await room.enter()
-            entered.append(number)
-
-        waiting: dict[int, asyncio.Task[None]] = {}
-        expected, inside = list[int](), 0
-        async with asyncio.TaskGroup() as group:
-            for number, what in enumerate(script):
-                if what == "enter":
-                    waiting[number] = group.create_task(enter(number))
-                elif what == "leave" and inside:
-                    room.leave()
-                    inside -= 1
-                elif what == "give up" and waiting:
-                    waiting.pop(next(iter(waiting))).cancel()
-                while waiting and inside < places:
-                    first = next(iter(waiting))
-                    del waiting[first]
-                    expected.append(first)
-                    inside += 1
-                await turn()
-
-                assert expected == entered
-                assert inside == room.in_flight
-            for task in waiting.values():
-                task.cancel()
-
-    asyncio.run(play())
-
-
-async def test_deliveries_that_wait_their_turn() -> None:
-    """So many and no more: the walk of a fan-out stops until one of them has its turn."""
-    room = a_room()
-    for _ in range(QUEUE_PLACES):
-        await room.queue()
-    assert not await at_once(room.queue())
-
-    room.unqueue()
-
-    assert await at_once(room.queue())
-    assert not await at_once(room.queue())

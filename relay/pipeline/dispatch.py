@@ -1,0 +1,166 @@
+"""
+Deliveries into their lanes, and attempts out of them. Edge: tasks and timers; the rules are in `lanes`.
+
+An attempt that is over goes on as the next that may begin: a task is made only where there is a place more than before.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import NamedTuple
+
+from relay.model import Delivery, Reason, Verdict
+from relay.pipeline.attempt import decline
+from relay.pipeline.consume import Intake
+from relay.pipeline.fan import Part
+from relay.pipeline.faults import Faults
+from relay.pipeline.lane import Outcome, Waiting
+from relay.pipeline.lanes import Hold, Lanes
+from relay.pipeline.settle import admit, put_off
+
+SWEEP_S = 0.2  # between two looks at what has waited too long
+PACED_S = 0.02  # likewise at lanes that wait for their rate: one that came to it meanwhile may be next
+LOOK_S = 0.05  # a reader that waits for a moment looks again, though nothing was over
+AT_ONCE = 16  # put off in one turn of the loop: each is two records
+
+
+class Work(NamedTuple):
+    """One delivery, and whose it is."""
+
+    delivery: Delivery
+    part: Part
+    intake: Intake
+
+
+class Dispatch:
+    """The lanes of a worker at work."""
+
+    def __init__(self, lanes: Lanes[Work], faults: Faults) -> None:
+        self.lanes = lanes
+        self.holding = 0  # readers that wait for a lane
+        self._faults = faults
+        self._tools = faults.tools
+        self._changed = asyncio.Event()  # something is over, or was put off
+        self._pacing = False  # `run` knows of lanes that wait for their rate,
+        self._woken = asyncio.Event()  # and else is woken by the first
+        self._stopped = False
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts under way."""
+        return self.lanes.places.in_flight
+
+    async def offer(self, work: Work, *, first: bool, attempts: asyncio.TaskGroup) -> None:
+        """It waits in its lane, is under way, or is put off; returns when its reader may read on."""
+        delivery, part, intake = work
+        tools, clock = self._tools, self._tools.clock
+        to = tools.index.get(delivery.subscription_id)
+        verdict = admit(delivery, to, schedule=tools.schedule, now_ms=clock.now_ms())
+        while verdict is None:
+            assert to is not None, "admitted without an endpoint"
+            answer = self.lanes.offer(
+                work,
+                to.subscription,
+                lead=delivery.event.lead_id if first else None,
+                size=len(delivery.event.body),
+                now_s=clock.monotonic(),
+            )
+            if answer is None:
+                self._begin(attempts)
+                return
+            if not isinstance(answer, Hold):
+                verdict = self._put_off(delivery, answer)
+                break
+            await self._hold(answer)
+            if not await intake.admits(part.fan.ledger):
+                part.abandon()
+                return
+        decline(delivery, verdict, part, tools)
+
+    async def run(self, attempts: asyncio.TaskGroup) -> None:
+        """What waits too long is put off, and what a rate held back goes on, until `stop`."""
+        clock, swept_s = self._tools.clock, 0.0
+        while not self._stopped:
+            self.lanes.tick(clock.monotonic())
+            self._begin(attempts)
+            if clock.monotonic() >= swept_s + SWEEP_S:
+                swept_s = clock.monotonic()
+                await self._sweep()
+                self.lanes.forget(swept_s)
+            self._pacing = self.lanes.paced
+            self._woken.clear()
+            wait_s = min(max(self.lanes.next_s() - clock.monotonic(), 0), PACED_S if self._pacing else SWEEP_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._woken.wait()
+
+    def stop(self) -> None:
+        """Nothing more begins; what waits is left to whoever reads it next."""
+        self._stopped = True
+        for one in self.lanes.waiting():
+            self.lanes.remove(one, self._tools.clock.monotonic(), deferred=False)
+            one.work.part.abandon()
+        self._changed.set()
+        self._woken.set()
+
+    def _begin(self, attempts: asyncio.TaskGroup) -> None:
+        while not self._stopped and (one := self.lanes.next(self._tools.clock.monotonic())) is not None:
+            attempts.create_task(self._chain(one, attempts))
+        if self.lanes.paced and not self._pacing:
+            self._woken.set()
+
+    async def _hold(self, why: Hold) -> None:
+        """Until something is over; for a moment, or until there is a place."""
+        began_s = self._tools.clock.monotonic()
+        self.holding += 1
+        self._changed.clear()
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await self._changed.wait()
+        except TimeoutError:
+            pass
+        finally:
+            self.holding -= 1
+        if why is Hold.A_MOMENT:
+            self.lanes.waited(self._tools.clock.monotonic() - began_s)
+
+    def _put_off(self, delivery: Delivery, reason: Reason) -> Verdict:
+        return put_off(delivery, reason, schedule=self._tools.schedule, now_ms=self._tools.clock.now_ms())
+
+    async def _chain(self, one: Waiting[Work] | None, attempts: asyncio.TaskGroup) -> None:
+        while one is not None:
+            outcome = Outcome.NONE
+            try:
+                outcome = await self._attempt(one.work)
+            finally:
+                now_s = self._tools.clock.monotonic()
+                self.lanes.over(one, outcome, now_s)
+                self._changed.set()
+            one = None if self._stopped else self.lanes.next(now_s)
+            self._begin(attempts)
+
+    async def _attempt(self, work: Work) -> Outcome:
+        delivery, part, intake = work
+        ledger = part.fan.ledger
+        if ledger.ready or await intake.admits(ledger):
+            return await self._faults.attempt(delivery, part)
+        part.abandon()
+        return Outcome.NONE
+
+    async def _sweep(self) -> None:
+        """Those are put off that have waited for too long; while the fate of their partition is open, they wait on."""
+        done = 0
+        for one, reason in self.lanes.overdue(self._tools.clock.monotonic()):
+            delivery, part, _ = one.work
+            ledger = part.fan.ledger
+            if one.gone or ledger.undecided:
+                continue
+            self.lanes.remove(one, self._tools.clock.monotonic(), deferred=ledger.ready)
+            if ledger.ready:
+                decline(delivery, self._put_off(delivery, reason), part, self._tools)
+            else:
+                part.abandon()
+            done += 1
+            if done % AT_ONCE == 0:
+                await asyncio.sleep(0)
+        if done:
+            self._changed.set()

@@ -1,0 +1,235 @@
+"""A bad endpoint costs only itself (promise P6): whole hours of it, in time that jumps."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+
+from relay.model import Answer, Reply
+from relay.pipeline.lane import LaneRules
+from tests.pipeline.world import OK, REFUSED, TIMEOUT_S, Call, Receiver, World, played
+
+MINUTE_S, HOUR_S = 60.0, 3_600.0
+
+
+def well(now_s: float) -> tuple[float, Reply]:  # noqa: ARG001
+    return 0.01, OK
+
+
+def slow(now_s: float) -> tuple[float, Reply]:  # noqa: ARG001
+    return 2.0, OK
+
+
+def hangs(now_s: float) -> tuple[float, Reply]:  # noqa: ARG001
+    return 3_600.0, OK
+
+
+def refuses(now_s: float) -> tuple[float, Reply]:  # noqa: ARG001
+    return 0.001, REFUSED
+
+
+def away(until_s: float, then: Receiver = well) -> Receiver:
+    """Hangs until then."""
+    return lambda now_s: hangs(now_s) if now_s < until_s else then(now_s)
+
+
+def overlap(calls: list[Call]) -> int:
+    return max((call.under_way for call in calls), default=0)
+
+
+def once_each(calls: list[Call]) -> bool:
+    """Every id was delivered once, and nothing was sent behind that."""
+    taken: set[str] = set()
+    for call in calls:
+        if call.id in taken:
+            return False
+        if call.ok:
+            taken.add(call.id)
+    return True
+
+
+def test_one_that_hangs_is_not_noticed_by_the_others() -> None:
+    """Nothing of theirs is late or put off, and the reader is never held up."""
+
+    async def play() -> World:
+        async with World({"bad": hangs, "one": well, "two": well}) as world:
+            await world.emit_for(5 * MINUTE_S, bad=20, one=20, two=20)
+            return world
+
+    world = played(play)
+
+    for name in ("one", "two"):
+        assert Counter({("delivered", "ok"): 6_000}) == world.verdicts(name)
+        assert max(row["queued_ms"] for row in world.results if row["subscription_id"] == name) <= 1
+    assert world.waits_s == pytest.approx(0.0)
+    assert overlap(world.of("bad")) <= 8
+    assert world.verdicts("bad")["deferred", "circuit_open"] > 0
+
+
+@pytest.mark.parametrize("bad", [hangs, refuses, slow])
+def test_a_backlog_is_read_past_a_bad_one(bad: Receiver) -> None:
+    """As fast as the good ones take it: what its lane does not take is put off."""
+
+    async def play() -> World:
+        async with World({"bad": bad, "good": well}, rules=LaneRules(queue=100)) as world:
+            for number in range(4_000):
+                await world.emit("bad" if number % 2 else "good")
+                await asyncio.sleep(0.0005)
+            await asyncio.sleep(5)
+            return world
+
+    world = played(play)
+
+    assert Counter({("delivered", "ok"): 2_000}) == world.verdicts("good")
+    assert max(call.at_s for call in world.of("good")) < 3.0
+
+
+def test_a_receiver_that_is_away_for_ten_minutes_gets_everything_once_and_at_its_pace() -> None:
+    """It comes back to one probe, and then to no more at once than its ramp allows."""
+    back_s = 10 * MINUTE_S
+
+    async def play() -> World:
+        async with World({"away": away(back_s)}) as world:
+            await world.emit_for(15 * MINUTE_S, away=10)
+            await asyncio.sleep(2 * HOUR_S)
+            return world
+
+    world = played(play)
+    calls = world.of("away")
+    delivered = [call for call in calls if call.ok]
+
+    assert 9_000 == len(delivered) == len({call.id for call in delivered})
+    assert once_each(calls)
+    later = [call for call in calls if call.at_s >= back_s and call.ok]
+    assert 1 == later[0].under_way
+    assert [call.under_way <= 2 * number for number, call in enumerate(later, 1)] == [True] * len(later)
+
+
+@pytest.mark.parametrize(("hours", "most"), [(1, 8), (24, 14)])
+def test_what_an_outage_costs(hours: int, most: int) -> None:
+    """So many records on delivery topics for each that waits, however long it lasts; and all is delivered behind it."""
+
+    async def play() -> tuple[World, int]:
+        async with World({"away": away(hours * HOUR_S)}) as world:
+            await world.emit_for(MINUTE_S, away=5)
+            await asyncio.sleep(hours * HOUR_S - MINUTE_S)
+            written = max(world.written.values())
+            await asyncio.sleep(48 * HOUR_S)
+            return world, written
+
+    world, written = played(play)
+
+    assert written <= most
+    assert 300 == len({call.id for call in world.of("away") if call.ok})
+
+
+def test_a_receiver_that_flaps_keeps_its_traffic() -> None:
+    """Down for three seconds of every eight: nothing is put off for its circuit, and everything arrives."""
+
+    async def play() -> World:
+        async with World({"flaps": lambda now_s: refuses(now_s) if now_s % 8 < 3 else well(now_s)}) as world:
+            await world.emit_for(10 * MINUTE_S, flaps=10)
+            await asyncio.sleep(3 * HOUR_S)
+            return world
+
+    world = played(play)
+
+    assert world.verdicts("flaps")["delivered", "ok"] == 6_000
+    assert world.verdicts("flaps")["deferred", "circuit_open"] == 0
+
+
+@pytest.mark.parametrize("per_s", [2.0, 50.0])
+def test_a_rate_is_kept_and_reached(per_s: float) -> None:
+    """In no second more than it allows; all arrives, and what is put off for it spends no attempt."""
+
+    async def play() -> World:
+        async with World({"paced": well}, {"paced": {"rate_per_s": per_s}}) as world:
+            await world.emit_for(10.0, paced=2 * per_s)
+            await asyncio.sleep(20.0)
+            return world
+
+    world = played(play)
+    starts = sorted(call.at_s for call in world.of("paced"))
+
+    for first, begin in enumerate(starts):
+        assert sum(1 for one in starts[first:] if one < begin + 1.0) <= per_s * 1.02 + 1
+    assert len([one for one in starts if one < 10.0]) >= 0.9 * per_s * 10
+    assert {1} == {row["attempt"] for row in world.results}
+    assert {("delivered", "ok"), ("deferred", "rate_limited")} >= set(world.verdicts("paced"))
+
+
+def test_max_in_flight_is_kept() -> None:
+    """Whatever the backlog."""
+
+    async def play() -> World:
+        async with World({"narrow": slow}, {"narrow": {"max_in_flight": 3}}) as world:
+            await world.emit_for(30.0, narrow=20)
+            return world
+
+    assert overlap(played(play).of("narrow")) == 3
+
+
+def test_first_attempts_of_a_lead_keep_their_order() -> None:
+    """One at a time, as they came."""
+
+    async def play() -> World:
+        async with World({"one": lambda _: (0.2, OK)}) as world:
+            for number in range(30):
+                await world.emit("one", lead=f"lead_{number % 3}")
+            await asyncio.sleep(10)
+            return world
+
+    world = played(play)
+    offsets = {row["event_offset"]: row for row in world.results}
+    for lead in ("lead_0", "lead_1", "lead_2"):
+        started = [row["started_at"] for _, row in sorted(offsets.items()) if row["lead_id"] == lead]
+        assert started == sorted(started)
+        assert len(set(started)) == 10
+
+
+def test_a_sole_busy_receiver_is_waited_for_and_nothing_is_put_off() -> None:
+    """A backlog of ten thousand to one that is 50 ms away: as fast as it takes them."""
+
+    async def play() -> tuple[World, float]:
+        async with World({"busy": lambda _: (0.05, OK)}) as world:
+            for _ in range(10_000):
+                await world.emit("busy")
+            await asyncio.sleep(2)
+            return world, max(call.at_s for call in world.of("busy"))
+
+    world, last_s = played(play)
+
+    assert Counter({("delivered", "ok"): 10_000}) == world.verdicts("busy")
+    assert last_s < 10_000 / (512 * 7 / 8 / 0.05) + 1.0
+
+
+@pytest.mark.parametrize("value", ["-5", "31536000", "soon", "Thu, 01 Jan 1970 00:00:00 GMT", "1e400", "9" * 60])
+def test_an_absurd_retry_after_is_no_reason_to_lose_anything(value: str) -> None:
+    """It is tried again, at the latest with the longest delay."""
+    busy = Answer(status=429, headers=(("retry-after", value),))
+
+    async def play() -> World:
+        async with World({"odd": lambda now_s: (0.01, busy if now_s < MINUTE_S else OK)}) as world:
+            await world.emit("odd")
+            await asyncio.sleep(26 * HOUR_S)
+            return world
+
+    assert 1 == played(play).verdicts("odd")["delivered", "ok"]
+
+
+def test_when_the_worker_stops_what_waits_is_left_to_the_next() -> None:
+    """Neither sent nor put off: its records stay unsettled."""
+
+    async def play() -> World:
+        async with World({"bad": hangs}) as world:
+            for _ in range(50):
+                await world.emit("bad")
+            await asyncio.sleep(0.1)
+            return world
+
+    world = played(play)
+
+    assert 8 == len(world.calls)
+    assert 42 == world.ledger.open
+    assert Counter({("retry", "timeout"): 8}) == world.verdicts("bad")
+    assert TIMEOUT_S
