@@ -16,7 +16,7 @@ PURE = (
     ),
     *(f"relay/pipeline/{name}.py" for name in ("limit", "rate", "breaker", "places", "lane", "lanes")),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
-    *(f"relay/store/{name}.py" for name in ("codec", "forms", "edits")),
+    *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
 # Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.

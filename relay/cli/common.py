@@ -145,6 +145,18 @@ def read_file(path: str, *, what: str) -> bytes:
     return raw
 
 
+class _Loader(yaml.SafeLoader):
+    """What Python could not write again is not read: of a number in hexadecimal it reads any length."""
+
+    def construct_yaml_int(self, node: yaml.ScalarNode) -> int:
+        number = super().construct_yaml_int(node)
+        str(number)  # ValueError beyond 4,300 digits, as it is when the file has them in decimal
+        return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+
+
 def read_yaml(path: str, *, what: str) -> Any:  # noqa: ANN401  whatever it holds
     """
     What a YAML or JSON file holds.
@@ -154,7 +166,7 @@ def read_yaml(path: str, *, what: str) -> Any:  # noqa: ANN401  whatever it hold
     """
     raw = read_file(path, what=what)
     try:
-        return yaml.safe_load(raw)
+        return yaml.load(raw, _Loader)  # noqa: S506  it is a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
         why = " ".join(str(error).split())[:300] or type(error).__name__
         raise Invalid(Problem(what, f"is no YAML: {why}", path)) from None

@@ -60,16 +60,16 @@ class Fields:
     """Whether results hold what the receiver answered."""
     order: str | None = None
     """`none`; this version knows no other."""
-    rate_per_s: float | None = None
-    """Not in this version."""
-    max_in_flight: int | None = None
-    """Not in this version."""
+    rate_per_s: str | None = None
+    """Requests a second, of all workers together, 0.1 to 10000; `null` for no limit."""
+    max_in_flight: str | None = None
+    """Requests under way at once, of all workers together but at least one each, 1 to 10000; `null` for no limit."""
 
     def said(self) -> dict[str, object]:
         """Field -> what was written."""
         plain = ("name", "url", "events", "filter", "signatures", "timeout_s", "record_response")
-        later = ("order", "rate_per_s", "max_in_flight")
-        said = {field: value for field in (*plain, *later) if (value := getattr(self, field)) is not None}
+        limits = ("order", "rate_per_s", "max_in_flight")
+        said = {field: value for field in (*plain, *limits) if (value := getattr(self, field)) is not None}
         if self.bot or self.all_bots:
             said["bot_ids"] = [] if self.all_bots else list(self.bot)
         if self.header_file is not None:

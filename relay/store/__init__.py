@@ -4,6 +4,7 @@ Subscriptions on their compacted topic.
     keyring        secrets sealed and opened: AES-256-GCM under a ring of keys
     codec          a subscription <-> the bytes of its record                                pure
     forms          what a person wrote of a subscription -> values, or every problem at once pure
+    limits         the bounds of timeout, rate and requests under way                        pure
     edits          what an edit makes of the subscriptions that there are                    pure
     follow         the topic from its beginning to its end, and as it grows                  edge (aiokafka)
     subscriptions  reads them all; writes in transactions that fence a rival                 edge (aiokafka)

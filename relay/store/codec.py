@@ -16,13 +16,15 @@ from relay.errors import Invalid, Malformed, Problem
 from relay.model import EVENT_TYPES, Sealed, Secret, Signature, State, Subscription, SubscriptionId
 from relay.pipeline.filters import compile_filter
 from relay.pipeline.results import rfc3339
+from relay.store import limits
 
 T = TypeVar("T")
 
 # What the topic takes with RELAY_MAX_EVENT_BYTES as it is. The most that a form holds is some 280 KiB of headers, once
 # they are sealed, and 250 of bots, twice that when they are all quotes; the rest is for secrets while they are rotated.
 MAX_RECORD_BYTES = 1024 * 1024
-NOT_BUILT = {"rate_per_s": None, "max_in_flight": None, "order": "none"}  # the only values that this version honours
+NOT_BUILT = {"order": "none"}  # the only value that this version honours
+ADDED = {"rate_per_s": None, "max_in_flight": None}  # what a record says without them: not every writer knows them
 
 
 def encode(subscription: Subscription) -> bytes:
@@ -58,6 +60,8 @@ def stored(subscription: Subscription) -> dict[str, Any]:
         "signatures": [one.value for one in subscription.signatures],
         "headers": {name: _sealed(value) for name, value in subscription.headers.items()},
         "timeout_s": subscription.timeout_s,
+        "rate_per_s": subscription.rate_per_s,
+        "max_in_flight": subscription.max_in_flight,
         **NOT_BUILT,
         "record_response": subscription.record_response,
         "state": subscription.state.value,
@@ -96,7 +100,7 @@ def decode(key: bytes | None, value: bytes) -> Subscription:
         raise Malformed(f"not JSON: {str(error)[:200]}") from None
     if not isinstance(raw, dict):
         raise Malformed("not a JSON object")
-    subscription = _subscription(raw)
+    subscription = _subscription({**ADDED, **raw})
     if key != subscription.id.encode():
         raise Malformed("its key is not its id")
     return subscription
@@ -125,15 +129,21 @@ def _subscription(raw: Mapping[str, Any]) -> Subscription:
         secrets=field("secrets", lambda secrets: tuple(_secret(one) for one in _list(secrets))),
         signatures=field("signatures", lambda names: tuple(Signature(name) for name in _list(names))),
         headers=field("headers", lambda headers: {_text(name): _opened(one) for name, one in headers.items()}),
-        timeout_s=field("timeout_s", lambda seconds: None if seconds is None else _number(seconds)),
+        timeout_s=field("timeout_s", _or_null(_number)),
+        rate_per_s=field("rate_per_s", _or_null(lambda rate: limits.rate_per_s(_number(rate)))),
+        max_in_flight=field("max_in_flight", _or_null(lambda most: limits.max_in_flight(_is(most, int)))),
         record_response=field("record_response", lambda flag: _is(flag, bool)),
         state=field("state", State),
-        state_reason=field("state_reason", lambda reason: None if reason is None else _text(reason)),
+        state_reason=field("state_reason", _or_null(_text)),
         updated_by=field("updated_by", _text),
         created_at=field("created_at", _text),
         updated_at=field("updated_at", _text),
         version=field("version", lambda version: _is(version, int)),
     )
+
+
+def _or_null(read: Callable[[Any], T]) -> Callable[[Any], T | None]:
+    return lambda value: None if value is None else read(value)
 
 
 def _is(value: Any, kind: type[T]) -> T:  # noqa: ANN401  whatever JSON holds

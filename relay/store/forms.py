@@ -19,6 +19,7 @@ from relay.errors import Invalid, Problem
 from relay.model import ACTIONS, EVENT_TYPES, EVERY_ACCOUNT, RESOURCE, Signature
 from relay.pipeline.filters import compile_filter
 from relay.settings import shown
+from relay.store import limits
 from relay.store.codec import NOT_BUILT
 from relay.urls import normalise
 
@@ -30,7 +31,6 @@ MAX_BOTS = 1_000
 MAX_SECRET_BYTES = 256
 SHORT_SECRET_BYTES = 16  # shorter ones are accepted with a warning: the seed's own is `test`
 WHSEC = b"whsec_"
-LEAST_TIMEOUT_S = 0.1  # a receiver further away would never be in time
 MAX_HEADERS = 50
 MAX_HEADER_BYTES = 4 * 1024  # of a value; servers refuse heads over 8 KiB or so
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,100}")  # RFC 9110 section 5.6.2, in lower case
@@ -51,7 +51,7 @@ def read_form(said: Mapping[str, object], *, config: Config) -> dict[str, Any]:
 
     Args:
         said: Field -> what was written: `id`, `account_id`, `bot_ids`, `name`, `url`, `events`, `filter`, `signatures`,
-            `headers` (name -> plain value), `timeout_s`, `record_response`.
+            `headers` (name -> plain value), `timeout_s`, `rate_per_s`, `max_in_flight`, `record_response`.
         config: Whether plain HTTP is allowed, and the longest timeout.
 
     Raises:
@@ -156,7 +156,9 @@ def _readers(config: Config) -> Mapping[str, Callable[[Any], Any]]:
         "filter": _filter,
         "signatures": _signatures,
         "headers": _headers,
-        "timeout_s": lambda written: _timeout(written, config.timeout_s),
+        "timeout_s": lambda written: limits.timeout_s(written, config.timeout_s),
+        "rate_per_s": limits.rate_per_s,
+        "max_in_flight": limits.max_in_flight,
         "record_response": _flag,
     }
 
@@ -260,18 +262,6 @@ def _header_value(name: object, written: object) -> str:
     if len(text) > MAX_HEADER_BYTES or not _HEADER_VALUE.fullmatch(text):
         raise ValueError(f"the value of {name} must be at most {MAX_HEADER_BYTES} printable ASCII characters")
     return text
-
-
-def _timeout(written: object, most: float) -> float | None:
-    if written is None:
-        return None
-    try:
-        seconds = float(written) if isinstance(written, str | int | float) and not isinstance(written, bool) else 0.0
-    except (ValueError, OverflowError):  # the latter: a whole number that no float holds
-        seconds = 0.0
-    if not LEAST_TIMEOUT_S <= seconds <= most:  # not a number compares false
-        raise ValueError(f"must be from {LEAST_TIMEOUT_S} to {most:g} seconds (RELAY_TIMEOUT_S)")
-    return seconds
 
 
 def _flag(written: object) -> bool:

@@ -44,6 +44,27 @@ def test_a_file_deletes_nothing_unless_asked_to(relay: Relay, tmp_path: Path) ->
     assert {"kept": "Kept", "theirs": "Hook"} == names(relay("subscriptions", "list", "-o", "json"))
 
 
+def test_a_file_sets_limits_and_lifts_them(relay: Relay, tmp_path: Path) -> None:
+    """What it does not mention stays; null is no limit."""
+    relay(*create("one"), *GIVEN)
+    file, apply = tmp_path / "file.yaml", ("subscriptions", "apply", "-f", "file.yaml")
+
+    told = []
+    for said in ("rate_per_s: 2.5, max_in_flight: 4", "rate_per_s: null", "rate_per_s: .nan, max_in_flight: true"):
+        file.write_text(f"[{{id: one, {said}}}]")
+        told.append(relay(*apply))
+    after = relay("subscriptions", "get", "one", "-o", "json").json
+
+    assert [0, 0, 2] == [done.status for done in told]
+    assert "~ one\n    rate_per_s: - -> 2.5\n    max_in_flight: - -> 4\n" == told[0].out
+    assert "~ one\n    rate_per_s: 2.5 -> -\n" == told[1].out
+    assert [
+        "relay: one.rate_per_s: must be from 0.1 to 10000 requests a second, or null for no limit (given: nan)",
+        "relay: one.max_in_flight: must be a whole number from 1 to 10000, or null for no limit (given: True)",
+    ] == told[2].err.splitlines()
+    assert (None, 4) == (after["rate_per_s"], after["max_in_flight"])
+
+
 def test_a_file_never_holds_a_secret(relay: Relay, tmp_path: Path) -> None:
     """It is refused, with the way it is done, and not cited; so is all else that is wrong in it."""
     (tmp_path / "file.yaml").write_text(f"[{{id: one, secret: {SECRET}}}, {{name: Two}}, {{id: three, evnts: '*'}}]")

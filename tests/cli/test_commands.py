@@ -337,6 +337,20 @@ def test_a_file_of_settings_that_is_not_there_is_told(capsys: Capsys) -> None:
     assert capsys.readouterr().err == "relay: gone.toml: cannot be read: No such file or directory\n"
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "0x" + "f" * 5000, "0b" + "1" * 20_000])
+@pytest.mark.parametrize("entry", ["{{id: one, name: {0}}}", "{{id: {0}, name: x}}", "{{id: one, ? {0} : x}}"])
+def test_a_number_that_no_message_could_show_is_no_yaml(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Capsys, entry: str, number: str
+) -> None:
+    """In whatever base and place it stands: Python reads some that it then cannot write."""
+    monkeypatch.setenv("RELAY_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    (folder / "file.yaml").write_text(f"[{entry.format(number)}]")
+
+    assert main(["subscriptions", "apply", "-f", "file.yaml"]) == 2
+
+    assert "relay: file: is no YAML: Exceeds the limit (4300 digits)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("processes", ["0", "65", "-1"])
 def test_processes_have_a_bound(monkeypatch: pytest.MonkeyPatch, capsys: Capsys, processes: str) -> None:
     """Nothing is started beyond it."""

@@ -83,6 +83,34 @@ def test_a_change_changes_what_is_said_and_nothing_else(relay: Relay) -> None:
     assert (2, "nothing was different\n") == (again.json["version"], again.err)
 
 
+def test_a_limit_is_set_changed_and_lifted(relay: Relay) -> None:
+    """`null` lifts it, as it does a filter; what is not said stays."""
+    limits = ("--rate-per-s", "2.5", "--max-in-flight", "4")
+    update = ("subscriptions", "update", "one", "-o", "json")
+
+    made = [
+        relay(*create("one"), *limits, *GIVEN, "-o", "json").json,
+        relay(*update, "--rate-per-s", "10").json,
+        relay(*update, "--max-in-flight", "null").json,
+        relay(*update, "--rate-per-s", "null", "--max-in-flight", "1").json,
+    ]
+
+    assert [(2.5, 4), (10, 4), (10, None), (None, 1)] == [(one["rate_per_s"], one["max_in_flight"]) for one in made]
+
+
+@pytest.mark.parametrize("wrong", ["0", "-1", "-0.5", "nan", "inf", "1e999", "10000.1", "true", "", "lots", "9" * 5000])
+@pytest.mark.parametrize("option", ["--rate-per-s", "--max-in-flight"])
+def test_a_limit_that_is_none_is_refused_with_its_bounds(relay: Relay, option: str, wrong: str) -> None:
+    """Exit status 2, the field and what it may be; the value is cited, but not at length."""
+    done = relay("subscriptions", "update", "one", option, wrong)
+
+    assert done.status == 2
+    assert done.err.startswith(f"relay: {option.strip('-').replace('-', '_')}: must be ")
+    assert " to 10000" in done.err
+    assert "null for no limit" in done.err
+    assert len(done.err) < 400
+
+
 def test_pause_and_resume(relay: Relay) -> None:
     """The reason is there for as long as the pause."""
     relay(*create("one"), *GIVEN)
@@ -186,14 +214,14 @@ def test_each_way_to_fail_has_its_status(relay: Relay, monkeypatch: pytest.Monke
 
 def test_everything_that_is_wrong_with_a_new_one_is_told_at_once(relay: Relay) -> None:
     """What is missing, what is wrong, and what this version does not do: refused, not ignored."""
-    later = ("--order", "lead", "--rate-per-s", "5", "--max-in-flight", "5")
+    wrong = ("--id", "_", "--url", "ftp://x", "--rate-per-s", "0", "--max-in-flight", "4.5", "--order", "lead")
 
-    done = relay("subscriptions", "create", "--account", "a", "--id", "_", "--url", "ftp://x", *later, *GIVEN)
+    done = relay("subscriptions", "create", "--account", "a", *wrong, *GIVEN)
 
     assert done.status == 2
     fields = {line.split(":")[1].strip() for line in done.err.splitlines()}
     assert {"name", "events", "id", "url", "order", "rate_per_s", "max_in_flight"} == fields
-    assert done.err.count("this version does not do that: leave it out") == 3
+    assert done.err.count("this version does not do that: leave it out") == 1
 
 
 def test_a_list_in_a_pipe_is_cut_nowhere(relay: Relay) -> None:

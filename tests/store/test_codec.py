@@ -20,6 +20,7 @@ from relay.store.codec import MAX_RECORD_BYTES, alike, decode, encode, shown, st
 from relay.store.edits import Stored, Unreadable
 from relay.store.forms import ID, MAX_BOTS, MAX_HEADER_BYTES, MAX_HEADERS, MAX_ID_BYTES, read_form
 from relay.store.keyring import NONCE_BYTES, KeyRing
+from relay.store.limits import LEAST_RATE_PER_S, LEAST_TIMEOUT_S, MOST_IN_FLIGHT, MOST_RATE_PER_S
 from relay.store.sealing import made
 from relay.store.subscriptions import fold
 from tests.builders import NOON_MS, Fetched, a_record, a_subscription
@@ -66,6 +67,8 @@ subscriptions = st.builds(
     signatures=st.sets(st.sampled_from(Signature), min_size=1).map(lambda of: tuple(s for s in Signature if s in of)),
     headers=st.dictionaries(st.from_regex(r"[!#$%&'*+.^_`|~0-9a-z-]{1,100}", fullmatch=True), sealed, max_size=3),
     timeout_s=st.none() | st.floats(0.1, 120),
+    rate_per_s=st.none() | st.floats(LEAST_RATE_PER_S, MOST_RATE_PER_S),
+    max_in_flight=st.none() | st.integers(1, MOST_IN_FLIGHT),
     record_response=st.booleans(),
     state=st.sampled_from(State),
     state_reason=st.none() | texts,
@@ -134,11 +137,23 @@ def test_a_field_that_a_later_version_added_is_read_past() -> None:
     assert read(a_stored()) == read(a_stored(unheard_of=1))
 
 
-def test_fields_that_are_not_built_may_be_missing() -> None:
-    """No other writer need know of them."""
-    bare = {name: value for name, value in a_stored().items() if name not in ("rate_per_s", "max_in_flight", "order")}
+@pytest.mark.parametrize("missing", [("rate_per_s",), ("max_in_flight",), ("rate_per_s", "max_in_flight", "order")])
+def test_fields_that_not_every_writer_knows_may_be_missing(missing: tuple[str, ...]) -> None:
+    """As if they were null, or `none`: without limits, in no order."""
+    bare = {name: value for name, value in a_stored().items() if name not in missing}
 
     assert read(a_stored()) == read(bare)
+    assert (None, None) == (read(bare).rate_per_s, read(bare).max_in_flight)
+
+
+@pytest.mark.parametrize(("rate", "most"), [(0.1, 1), (10, 4), (2.5, 10_000), (10_000, None), (None, 1)])
+def test_limits_are_read_within_their_bounds(rate: float | None, most: int | None) -> None:
+    """A whole number of requests a second is one too, and is written as a decimal."""
+    limited = read(a_stored(rate_per_s=rate, max_in_flight=most))
+
+    assert (rate, most) == (limited.rate_per_s, limited.max_in_flight)
+    assert type(limited.rate_per_s) in (float, type(None))
+    assert limited == decode(b"sub_1", encode(limited))
 
 
 def test_the_largest_that_forms_take_can_be_read_again() -> None:
@@ -186,13 +201,10 @@ def test_an_ordinary_one_is_read() -> None:
     assert "sub_1" == read(a_stored()).id
 
 
-@pytest.mark.parametrize(
-    ("field", "asked"),
-    [("order", "lead"), ("rate_per_s", 10), ("rate_per_s", 0), ("max_in_flight", 4), ("order", None)],
-)
-def test_a_record_that_asks_for_what_is_not_built_is_refused(field: str, asked: object) -> None:
+@pytest.mark.parametrize("asked", ["lead", None])
+def test_a_record_that_asks_for_what_is_not_built_is_refused(asked: object) -> None:
     """Never read past: its owner counts on it."""
-    assert f"{field}: this version does not do that" == refusal(a_stored(**{field: asked}))
+    assert "order: this version does not do that" == refusal(a_stored(order=asked))
 
 
 @pytest.mark.parametrize("field", sorted(a_stored().keys() - {"rate_per_s", "max_in_flight", "order"}))
@@ -213,6 +225,8 @@ WRONG: dict[str, tuple[object, ...]] = {
     "signatures": (None, "artibot-sha1", ["sha256"], ["artibot-url"], [7], [[]], [{}]),
     "headers": (None, [], "x: y", {"x": "y"}, {"x": {}}, {"x": None}, {"x": {"key_id": "2026"}}),
     "timeout_s": ("5", True, [], {}),
+    "rate_per_s": (0, 0.0, -1, 0.0999, 10_000.1, 1e300, 2**64 - 1, "10", "null", True, [], {}),
+    "max_in_flight": (0, -1, 10_001, 2**64 - 1, 4.0, "4", "null", True, [], {}),
     "record_response": (None, 1, "true"),
     "state": (None, "", "ACTIVE", "gone", 1, [], {}),
     "state_reason": (7, [], False),
@@ -221,8 +235,8 @@ WRONG: dict[str, tuple[object, ...]] = {
 
 
 @pytest.mark.parametrize(("field", "wrong"), [(field, one) for field, wrongs in WRONG.items() for one in wrongs])
-def test_a_field_of_another_type_is_refused_by_its_name(field: str, wrong: object) -> None:
-    """Nothing is coerced."""
+def test_a_field_of_another_type_or_out_of_bounds_is_refused_by_its_name(field: str, wrong: object) -> None:
+    """Nothing is coerced, nor bent; who paces by a rate divides by it."""
     assert f"{field} cannot be read" == refusal(a_stored(**{field: wrong}))
 
 
@@ -357,6 +371,11 @@ def test_the_lists_in_the_schema_are_the_models() -> None:
     assert [one.value for one in State] == fields["state"]["enum"]
     assert f"^{ID.pattern}$" == fields["id"]["pattern"]
     assert (MAX_BOTS, MAX_HEADERS) == (fields["bot_ids"]["maxItems"], fields["headers"]["maxProperties"])
+    assert fields["timeout_s"]["minimum"] == LEAST_TIMEOUT_S
+    assert [(fields[name]["minimum"], fields[name]["maximum"]) for name in ("rate_per_s", "max_in_flight")] == [
+        (LEAST_RATE_PER_S, MOST_RATE_PER_S),
+        (1, MOST_IN_FLIGHT),
+    ]
 
 
 @given(subscriptions)
@@ -375,8 +394,8 @@ def test_every_subscription_as_it_is_stored_validates(subscription: Subscription
         {"headers": {"authorization": "Bearer t0ken"}},
         {"headers": {"X-Team": {"key_id": "2026", "data": b64encode(bytes(LEAST_SEALED_BYTES)).decode()}}},
         {"order": "lead"},
-        {"rate_per_s": 10},
-        {"max_in_flight": 4},
+        *({"rate_per_s": wrong} for wrong in (0, -1, 0.0999, 10_000.1, "10", True)),
+        *({"max_in_flight": wrong} for wrong in (0, -1, 10_001, 4.5, "4", True)),
         {"events": ["*"]},
         {"created_at": "2019-06-07T12:00:00Z"},
         {"version": 0},
@@ -390,11 +409,11 @@ def test_the_schema_refuses_what_is_never_stored(wrong: dict[str, Any]) -> None:
 
 
 def test_there_is_an_example_of_the_least_and_of_the_most() -> None:
-    """Every field that may be empty or null is so in one, and in the other none but those of what is not built."""
+    """Every field that may be empty or null is so in one, and in the other none."""
     full, minimal = (json.loads(path.read_text("utf-8")) for path in EXAMPLES)
 
     assert ["subscription.full.json", "subscription.minimal.json"] == [path.name for path in EXAMPLES]
-    assert {"rate_per_s", "max_in_flight"} == {name for name, value in full.items() if value in (None, [], {})}
+    assert set() == {name for name, value in full.items() if value in (None, [], {})}
     empty = {"bot_ids", "filter", "headers", "timeout_s", "state_reason", "rate_per_s", "max_in_flight"}
     assert empty == {name for name, value in minimal.items() if value in (None, [], {})}
 

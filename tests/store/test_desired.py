@@ -73,6 +73,8 @@ def test_a_file_that_says_everything_changes_nothing_the_second_time() -> None:
         bot_ids=("bot_1",),
         filter={"a": [1, True]},
         timeout_s=3.0,
+        rate_per_s=2.5,
+        max_in_flight=4,
         record_response=False,
     )
     existing = there(desired)
@@ -93,6 +95,8 @@ fields = st.fixed_dictionaries(
         "filter": st.sampled_from([None, {}, {"a": 1}, {"a": True}, {"a": 1.0}, {"b": 1, "a": 1}, {"a": 1, "b": 1}]),
         "headers": st.dictionaries(st.sampled_from(["x-a", "x-b"]), st.sampled_from(["", "1", "2"])),
         "timeout_s": st.sampled_from([None, 1.0, 15.0]),
+        "rate_per_s": st.sampled_from([None, 0.1, 10.0]),
+        "max_in_flight": st.sampled_from([None, 1, 10]),
         "record_response": st.booleans(),
     },
 )
@@ -191,6 +195,18 @@ def test_a_field_that_the_file_does_not_mention_keeps_its_value() -> None:
 
     assert replace(one_of(existing), name="Another", version=2, updated_by="ann", updated_at=NOON) == one
     assert [Difference("one", "update", {"name": ("CRM", "Another")})] == edit.differences
+
+
+def test_a_limit_is_there_until_a_file_says_null() -> None:
+    """The difference has it before and after; a file that does not mention it leaves it."""
+    existing = there(new(rate_per_s=2.5, max_in_flight=4))
+    edit = apply(said(rate_per_s=None, max_in_flight=8))
+
+    one = one_of(after(edit, existing))
+
+    assert (None, 8) == (one.rate_per_s, one.max_in_flight)
+    assert [{"rate_per_s": (2.5, None), "max_in_flight": (4, 8)}] == [each.fields for each in edit.differences]
+    assert 2.5 == one_of(after(apply(said(name="Another")), existing)).rate_per_s
 
 
 def test_true_in_place_of_1_in_a_filter_is_a_difference() -> None:
