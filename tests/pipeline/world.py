@@ -35,7 +35,7 @@ from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule, jitter_ms
 from relay.pipeline.sign import OpenedSecret, Signer
 from relay.topics import Topics
-from tests.builders import NOON_MS, a_record, a_value
+from tests.builders import NOON_MS, a_record, a_value, some_notices
 
 T = TypeVar("T")
 TOPICS = Topics("relay")
@@ -131,13 +131,15 @@ class World:
         self.index = Index()
         for name in self.receivers:
             self.register(name)
+        room = Room(limit_bytes=BYTES)
         self.tools = Bench(
             index=self.index,
             deliver=self.deliver,
             produce=cast("Produce", self),  # the part of it that is used
-            room=Room(limit_bytes=BYTES),
+            room=room,
             schedule=SCHEDULE,
             topics=TOPICS,
+            notices=some_notices(cast("Produce", self), room, clock=self.clock),
             metrics=Metrics(),
             clock=self.clock,
             new_id=lambda: "att",
