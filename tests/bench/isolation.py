@@ -30,14 +30,13 @@ from tests.bench import audit
 from tests.bench.cases import CASES, Case, Scene
 from tests.bench.children import Broken, broker
 from tests.bench.figures import Pair, Seen, checks, head, line, per_s, percentile, told
-from tests.bench.runs import peak_mb, watched
+from tests.bench.runs import SLOWEST, peak_mb, watched
 from tests.bench.stage import PARTITIONS, Sink, Stage, a_sink, bodies, lead_id
 
 WARM_S = 5  # paced, and not counted
 PACED_S = 12  # counted: 4,560 events of 19 subscriptions have a p99 with 45 above it; a flood's others 1,140, with 11
 START_S = 30.0  # of a worker, until the first request; it takes 2
 EVENTS = 16_000  # of backlog: 800 for one that hangs, more than RELAY_IN_FLIGHT; a full run stays under half an hour
-BACKLOG_S = 60.0  # some seven times what they take: what needs longer has missed every bound
 ARRIVAL_S = 20.0  # for the last paced one: an attempt's timeout and more
 DRAIN_S = "2"  # what hangs at the end is nobody's, and the default waits 30 s for it
 
@@ -103,10 +102,11 @@ class Run:
         sink, expected = self.stage.sink, list(filter(self.case.judged, self.backlog))
         async with Broken.after(START_S, "nothing was received"):
             await sink.wait(1)
-        await came(sink, self._answered(self.backlog), within_s=BACKLOG_S)
+        limit_s = len(self.backlog) / SLOWEST  # what needs longer has missed every bound
+        await came(sink, self._answered(self.backlog), within_s=limit_s)
         times = await sink.times()
         arrivals = [times[lead] for number in expected if (lead := lead_id(number)) in times]
-        rate = per_s(arrivals, began_ns=min(times.values()), limit_s=BACKLOG_S, expected=len(expected))
+        rate = per_s(arrivals, began_ns=min(times.values()), limit_s=limit_s, expected=len(expected))
         return rate, len(expected) - len(arrivals)
 
     async def _latencies_ms(self) -> list[float]:
