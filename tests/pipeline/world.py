@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self, TypeVar, cast
 
 import orjson
