@@ -168,9 +168,11 @@ class World:
         self._attempts.create_task(self.dispatch.run(self._attempts))
         return self
 
-    async def __aexit__(self, *trouble: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.dispatch.stop()
-        await self._attempts.__aexit__(*trouble)
+        await self._attempts.__aexit__(kind, error, trace)
 
     async def emit(self, account: str, *, lead: str | None = None) -> None:
         """One event of this account, to whoever wants it."""
