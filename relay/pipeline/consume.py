@@ -17,7 +17,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from relay.metrics import Metrics
 from relay.model import Record
-from relay.pipeline.client import SESSION_MS, Client
+from relay.pipeline.client import HEARTBEAT_MS, SESSION_MS, Client
 from relay.pipeline.commit import Commits
 from relay.pipeline.holdings import Holdings, Partition
 from relay.pipeline.ledger import Ledger
@@ -25,7 +25,9 @@ from relay.pipeline.start import Lost, resumption
 
 log = structlog.get_logger()
 
-FROZEN_S = SESSION_MS / 1000  # without any turn of ours: the group may have given our partitions to others
+# Without any turn of ours: the group may have given our partitions to others. The session runs from the last heartbeat,
+# which was sent up to a second before the last turn, and took its time.
+FROZEN_S = (SESSION_MS - 2 * HEARTBEAT_MS) / 1000
 RELOAD_S = 0.5  # between tries to read offsets, while the broker is in trouble or the group rebalances again
 TROUBLE_S = 1.0  # between polls while the client reports trouble with the broker
 EVENTS_FETCH_BYTES = 512 * 1024  # a partition; some 450 events, enough that a fetch costs little an event
@@ -53,6 +55,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self.topics = topics
         self._drain_s = drain_s
         self._lost = lost
+        self._ask_again = instance_id is not None  # a static member is given what it had, whatever has grown since
         self.forgotten: Callable[[Ledger], None] = lambda _: None  # told of every ledger that is retired
         self.decided: Callable[[], None] = lambda: None  # told whenever what is ours, or its fate, has changed
         self._unloaded = asyncio.Event()
@@ -105,6 +108,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._rebalancing, self._doubt = True, False
         current = self._holdings.drain(self.consumer.generation)
         if current:
+            self.decided()  # what was in doubt is ours to commit
             await self.drain(self._drain_s)
             await self.commit()
         else:  # frozen past the session: others hold these partitions, and may be ahead of us
@@ -244,11 +248,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         return at in self._paused
 
     def watch_partitions(self) -> None:
-        """A topic that has grown is asked for: a static member that was restarted does not notice by itself (0.14)."""
+        """
+        A topic that has grown is asked for: a static member that was restarted does not notice by itself (0.14).
+
+        Nor can we see what has grown before it came back; so it asks once: a rebalance, if it leads the group.
+        """
         grown = {topic: now for topic, count in self._counts.items() if (now := self.consumer.count(topic)) > count}
         if grown:
             self._counts |= grown
             log.info("partitions.grown", **grown)
+        if grown or (self._ask_again and self.joined):
+            self._ask_again = False
             self.consumer.rejoin()
 
     def show(self, metrics: Metrics) -> None:

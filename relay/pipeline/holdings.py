@@ -74,10 +74,8 @@ class Holdings:
 
     def doubt(self) -> bool:
         """The process was frozen: nothing new is started until the group confirms us. Whether there is anything."""
-        ready = [ledger for ledger in self.ledgers.values() if ledger.ready]
-        for ledger in ready:
-            ledger.drain()
-        return bool(ready)
+        doubted = [ledger.doubt() for ledger in self.ledgers.values()]
+        return any(doubted)
 
     def trust(self, generation: int) -> Mapping[Partition, Ledger]:
         """The group has confirmed us: these go on where they were. What was fetched meanwhile has not been taken."""
@@ -133,12 +131,13 @@ class Holdings:
     def close(self) -> list[Ledger]:
         """The worker is going down, and takes nothing on any more; what waits for its fate has it."""
         self._closing = True
+        doubted = [ledger for ledger in self.ledgers.values() if ledger.phase is Phase.DOUBTED]
         for ledger in self.ledgers.values():
             ledger.close()
         held = self.ledgers.items()  # but what was being loaded, which an answer on its way would begin
         self.ledgers = {at: ledger for at, ledger in held if not ledger.retired}
         gone, self.suspended = self.suspended, {}
-        return _retired(gone.values())
+        return _retired([*gone.values(), *doubted])
 
 
 def _retired(ledgers: Iterable[Ledger]) -> list[Ledger]:

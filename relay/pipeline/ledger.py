@@ -5,13 +5,16 @@ An offset is committable when it and all below it are settled: every delivery of
 record that tells it is acknowledged. What is settled above that goes into the commit's metadata (`settled`). Offsets
 are never assumed contiguous: compaction and transaction markers leave gaps.
 
-    LOADING --begin--> OPEN <--drain--> DRAINING --suspend--> SUSPENDED --resume--> OPEN    the partition came back
-                         |                                        |
-                         '--close--> CLOSING (going down)         '--retire--> RETIRED      it did not, or who knows
+    LOADING --begin--> OPEN --drain--> DRAINING --suspend--> SUSPENDED --resume--> OPEN     the partition came back
+                       | ^                                       |
+                 doubt | | reopen                                '--retire--> RETIRED      it did not, or who knows
+                       v |
+                     DOUBTED    the process was frozen: it may be another's, and nobody has said so yet
 
-While DRAINING or SUSPENDED its fate is open: nothing is started, what is in flight goes on; once SUSPENDED, retries and
-dead letters are held back, for a new owner would write them too. A late settlement lands in a retired ledger and moves
-nothing.
+Of whatever phase, `close` (the worker goes down) leads to CLOSING where something may still be committed, and else to
+RETIRED; so does `retire`. While its fate is open (DRAINING, DOUBTED, SUSPENDED) nothing is started, what is in flight
+goes on, and in the last two retries and dead letters are held back, for a new owner would write them too. A late
+settlement lands in a retired ledger and moves nothing.
 """
 
 from collections import deque
@@ -31,12 +34,13 @@ class Phase(Enum):
     LOADING = auto()
     OPEN = auto()
     DRAINING = auto()
+    DOUBTED = auto()
     SUSPENDED = auto()
     CLOSING = auto()
     RETIRED = auto()
 
 
-UNDECIDED = frozenset({Phase.DRAINING, Phase.SUSPENDED})
+UNDECIDED = frozenset({Phase.DRAINING, Phase.DOUBTED, Phase.SUSPENDED})
 COMMITTABLE = frozenset({Phase.OPEN, Phase.DRAINING, Phase.CLOSING})
 
 
@@ -98,7 +102,7 @@ class Ledger:
     @property
     def suspended(self) -> bool:
         """The partition may be another's: what that one would write too is held back."""
-        return self.phase is Phase.SUSPENDED
+        return self.phase in {Phase.DOUBTED, Phase.SUSPENDED}
 
     @property
     def retired(self) -> bool:
@@ -143,18 +147,24 @@ class Ledger:
 
     def drain(self) -> None:
         """The group rebalances: nothing new is started until it is known who holds the partition next."""
-        if self.phase is Phase.OPEN:
+        if self.phase in {Phase.OPEN, Phase.DOUBTED}:
             self.phase = Phase.DRAINING
 
+    def doubt(self) -> bool:
+        """The process was frozen for as long as a session; whether that leaves anything open."""
+        doubted = self.phase is Phase.OPEN
+        self.phase = Phase.DOUBTED if doubted else self.phase
+        return doubted
+
     def reopen(self) -> bool:
-        """It goes on: there was no rebalance. Whether it had stood still."""
-        still = self.phase is Phase.DRAINING
-        self.phase = Phase.OPEN if still else self.phase
-        return still
+        """The group has confirmed us: OPEN again, if it was DOUBTED; whether it was."""
+        doubted = self.phase is Phase.DOUBTED
+        self.phase = Phase.OPEN if doubted else self.phase
+        return doubted
 
     def suspend(self) -> None:
         """What could be committed is; the partition may be another's by now."""
-        if self.phase in {Phase.OPEN, Phase.DRAINING}:  # open: it was loaded while the others drained
+        if self.phase in {Phase.OPEN, Phase.DRAINING, Phase.DOUBTED}:  # open: it was loaded while the others drained
             self.phase = Phase.SUSPENDED
         else:
             self.retire()  # was loading, or going down: nothing of it would go on

@@ -64,5 +64,5 @@ class Sights:
             due = f"records up to {end} are not read"
         elif ledger.open > self.deliveries.held_of(at):
             due = f"{ledger.open} records are open"
-        held = at in within or (self._readers_wait() and any(one in intake.ledgers for one in within))
+        held = at in within or (self._readers_wait() and bool(within))
         return Sight(moved=ledger.position + ledger.revision, due=due, held=held)

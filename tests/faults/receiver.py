@@ -76,6 +76,13 @@ class Receiver:
         for connection in tuple(self._open):
             connection.abort()
 
+    def answer_all(self, status: int) -> int:
+        """Everything that is open is answered like this; how many that were."""
+        asked = [connection for connection in tuple(self._open) if connection.asked]
+        for connection in asked:
+            connection.answer(status)
+        return len(asked)
+
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}/{path}"
 
@@ -122,6 +129,16 @@ class Connection(asyncio.Protocol):
         self._transport = None
         if self._entry is not None:
             self._entry.ended = now_s()
+
+    @property
+    def asked(self) -> bool:
+        """Whether somebody waits for an answer here."""
+        return self._entry is not None
+
+    def answer(self, status: int) -> None:
+        """To who waits."""
+        assert self._entry is not None
+        self._answer(self._entry, status)
 
     def abort(self) -> None:
         if self._transport is not None:

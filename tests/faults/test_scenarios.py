@@ -64,6 +64,71 @@ async def test_a_worker_frozen_past_its_session_neither_drains_nor_commits_when_
     assert again == 0
 
 
+async def test_a_frozen_worker_writes_no_retry_for_what_others_have_delivered_meanwhile(
+    kafka: str, tmp_path: Path, prefix: str
+) -> None:
+    """Its receiver said 500 while it was frozen, and 200 to its heir: when it wakes, nothing is sent any more."""
+    settings = {"RELAY_TIMEOUT_S": "60", "RELAY_LANE_IN_FLIGHT": "100"}
+    async with staged(kafka, tmp_path, prefix, subscribers=(OK,), settings=settings) as stage:
+        receiver, fleet, load = stage.receiver, stage.fleet, stage.load
+        fleet.start(0)
+        await all_in(stage, fleet.group, 1)
+        receiver.silent.add(OK.id)
+        for n in range(20):
+            load.one(lead=f"lead-{n}")
+        await load.flush()
+        await until(lambda: len(receiver.entries) == 20)
+
+        frozen = now_s()
+        fleet.freeze(0)
+        assert 20 == receiver.answer_all(500)
+        receiver.silent.clear()
+        fleet.start(1)
+        await until(lambda: len(receiver.entries) == 40, 60)
+        await stage.settled(20)
+        fleet.thaw(0)
+        stage.windows.append(Window(Excuse.ZOMBIE, frozen, now_s()))
+        await until(lambda: fleet.logged("worker.frozen", 1), 30)
+        await all_in(stage, fleet.group, 2)
+        await stage.settled(30)
+        judgement = await ended(stage)
+
+    assert {} == judgement.counts, judgement.findings[:3]
+    assert 40 == len(receiver.entries)
+    assert 0 == judgement.inherited
+
+
+async def test_partitions_that_are_added_while_the_only_static_member_is_down_are_read(
+    kafka: str, tmp_path: Path, prefix: str
+) -> None:
+    """The group gives it back what it had; what has grown meanwhile it has to ask for."""
+    async with staged(kafka, tmp_path, prefix, subscribers=(OK,), static=True) as stage:
+        receiver, fleet, load = stage.receiver, stage.fleet, stage.load
+        fleet.start(0)
+        await all_in(stage, fleet.group, 1)
+        load.one()
+        await load.flush()
+        await until(lambda: receiver.entries)
+        await stage.settled(20)
+        await fleet.kill(0)
+        killed = now_s()
+        stage.windows.append(Window(Excuse.CRASH, killed, killed))
+
+        count = await stage.tool.grow(fleet.events, 2)
+        stage.load = load = load.anew()
+        for partition in range(count):
+            for _ in range(10):
+                load.one(partition=partition)
+        await load.flush()
+        fleet.start(0)
+        await until(lambda: fleet.logged("worker.started", 2))
+        took = await until(lambda: len({one.id for one in receiver.entries}) == 1 + 10 * count, 60)
+        judgement = await ended(stage)
+
+    assert {} == judgement.counts, judgement.findings[:3]
+    assert took < NEW_PARTITION_S
+
+
 @pytest.mark.parametrize("static", [False, True], ids=["dynamic", "instance-id"])
 async def test_partitions_that_are_added_are_read_within_ten_seconds_from_their_beginning(
     kafka: str, tmp_path: Path, prefix: str, *, static: bool

@@ -20,7 +20,13 @@ from relay.pipeline.settled import Print, Settled
 
 PARTITIONS: Sequence[Partition] = [("leads.events", number) for number in range(3)]
 FIRST = PARTITIONS[0]
-WRITES = {Phase.OPEN, Phase.DRAINING, Phase.SUSPENDED, Phase.CLOSING}  # retries too, at once or once its fate is known
+WRITES = {
+    Phase.OPEN,
+    Phase.DRAINING,
+    Phase.DOUBTED,
+    Phase.SUSPENDED,
+    Phase.CLOSING,
+}  # retries too, at once or once its fate is known
 UNKNOWN = -1  # the generation of a client whose session has ended
 
 
@@ -110,7 +116,7 @@ class Group(RuleBasedStateMachine):
     def revoke(self) -> None:
         held, heirs, gone = dict(self.holdings.ledgers), dict[Partition, Ledger](), list[Ledger]()
         for at, one in held.items():
-            heir = self.heirs.pop(at, one if one.phase in {Phase.OPEN, Phase.DRAINING} else None)
+            heir = self.heirs.pop(at, one if one.phase in {Phase.OPEN, Phase.DRAINING, Phase.DOUBTED} else None)
             if heir is not None and self.current:
                 heirs[at] = heir
             elif heir is not None:
@@ -221,7 +227,7 @@ class Group(RuleBasedStateMachine):
         assert self.holdings.doubt() == bool(ready)
         assert not any(one.ready for one in self.holdings.ledgers.values())
         if confirmed:
-            still = {at: one for at, one in self.holdings.ledgers.items() if one.phase is Phase.DRAINING}
+            still = {at: one for at, one in self.holdings.ledgers.items() if one.phase is Phase.DOUBTED}
             mine = {at: one for at, one in still.items() if one.generation == self.generation}
             assert mine == self.holdings.trust(self.generation)
             assert all(one.ready == (at in mine) for at, one in still.items())
@@ -230,8 +236,9 @@ class Group(RuleBasedStateMachine):
     @rule()
     def close(self) -> None:
         heirs, self.heirs, self.closed = self.heirs, {}, True
+        doubted = [one for one in self.holdings.ledgers.values() if one.phase is Phase.DOUBTED]
 
-        self._gone(self.holdings.close(), heirs.values())
+        self._gone(self.holdings.close(), [*heirs.values(), *doubted])
 
         assert {} == self.holdings.suspended
         assert {} == self.holdings.loading()
@@ -259,7 +266,7 @@ class Group(RuleBasedStateMachine):
         """Whoever waits for the fate of a ledger hears of it: it is held, or waits, or its end was told."""
         for one in self.seen:
             at = (one.topic, one.partition)
-            if one.suspended:
+            if one.phase is Phase.SUSPENDED:
                 assert self.holdings.suspended[at] is one
             elif one.phase in WRITES:
                 assert self.holdings.ledgers[at] is one

@@ -362,20 +362,29 @@ class Partition(RuleBasedStateMachine):
         settled = frozenset(one for one in self.settled if says(*one))
         return settled, frozenset(one for one in self.finished if says(one))
 
-    @precondition(lambda self: self.ledger.phase is Phase.OPEN)
+    @precondition(lambda self: self.ledger.phase in {Phase.OPEN, Phase.DOUBTED})
     @rule()
     def drain(self) -> None:
         self.ledger.drain()
         assert (self.ledger.ready, self.ledger.undecided, self.ledger.suspended) == (False, True, False)
 
     @rule()
-    def reopen(self) -> None:
-        """There was no rebalance after all: it goes on, if it stood still."""
+    def doubt(self) -> None:
+        """The process was frozen: what would be written for others too is held back, and nothing is committed."""
         phase = self.ledger.phase
-        assert self.ledger.reopen() == (phase is Phase.DRAINING)
-        assert self.ledger.phase is (Phase.OPEN if phase is Phase.DRAINING else phase)
+        assert self.ledger.doubt() == (phase is Phase.OPEN)
+        if phase is Phase.OPEN:
+            assert (self.ledger.ready, self.ledger.undecided, self.ledger.suspended) == (False, True, True)
+            assert self.ledger.snapshot() is None
 
-    @precondition(lambda self: self.ledger.phase in {Phase.OPEN, Phase.DRAINING})
+    @rule()
+    def reopen(self) -> None:
+        """It is still ours: it goes on, if that was in doubt."""
+        phase = self.ledger.phase
+        assert self.ledger.reopen() == (phase is Phase.DOUBTED)
+        assert self.ledger.phase is (Phase.OPEN if phase is Phase.DOUBTED else phase)
+
+    @precondition(lambda self: self.ledger.phase in {Phase.OPEN, Phase.DRAINING, Phase.DOUBTED})
     @rule()
     def suspend(self) -> None:
         self.ledger.suspend()
@@ -891,8 +900,9 @@ def phased(phase: Phase) -> Ledger:
     ledger = Ledger("leads.events", 0, generation=1)
     if phase is not Phase.LOADING:
         ledger.begin(0)
-    steps: dict[Phase, Callable[[], None]] = {
+    steps: dict[Phase, Callable[[], object]] = {
         Phase.DRAINING: ledger.drain,
+        Phase.DOUBTED: ledger.doubt,
         Phase.SUSPENDED: ledger.suspend,
         Phase.CLOSING: ledger.close,
         Phase.RETIRED: ledger.retire,
@@ -908,6 +918,7 @@ def phased(phase: Phase) -> Ledger:
         (Phase.LOADING, Phase.LOADING, Phase.RETIRED, Phase.RETIRED),
         (Phase.OPEN, Phase.DRAINING, Phase.SUSPENDED, Phase.CLOSING),
         (Phase.DRAINING, Phase.DRAINING, Phase.SUSPENDED, Phase.CLOSING),
+        (Phase.DOUBTED, Phase.DRAINING, Phase.SUSPENDED, Phase.RETIRED),
         (Phase.SUSPENDED, Phase.SUSPENDED, None, Phase.RETIRED),
         (Phase.CLOSING, Phase.CLOSING, Phase.RETIRED, Phase.CLOSING),
         (Phase.RETIRED, Phase.RETIRED, Phase.RETIRED, Phase.RETIRED),
