@@ -198,6 +198,11 @@ class Lane(Generic[T]):
         return self.limit.value if self._slots is None else min(self.limit.value, self._slots)
 
     @property
+    def more(self) -> bool:
+        """Whether something waits that is not behind its lead."""
+        return bool(self._firsts or self._laters)
+
+    @property
     def idle(self) -> bool:
         return not self.in_flight and not self.queued
 

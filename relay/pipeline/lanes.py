@@ -84,9 +84,9 @@ class Lanes(Generic[T]):
         if lane.breaker.blocks(now_s):
             lane.deferred += 1
             return Reason.CIRCUIT_OPEN
-        place = self._place(lane, now_s)
-        if lane.full(now_s, self._queue_of(lane)) or (not place and self.queued >= QUEUED):
-            hold = self._hold(lane, now_s, place=place)
+        full = lane.full(now_s, self._queue_of(lane))
+        if full or (self.queued >= QUEUED and not self._place(lane, now_s)):
+            hold = self._hold(lane, now_s)
             if hold is None:
                 lane.deferred += 1
                 return self._why(lane, now_s)
@@ -109,11 +109,12 @@ class Lanes(Generic[T]):
         """What begins now, fairest first; None when nothing may, or nothing waits."""
         while (lane := self._fairest(now_s)) is not None:
             one = lane.take(now_s)
+            if not lane.more:
+                del self._able[lane.id]
             if one is not None:
                 self._gone(one)
                 self.places.take(lane.account)
                 return one
-            self._able.pop(lane.id, None)
         return None
 
     def over(self, one: Waiting[T], outcome: Outcome, now_s: float) -> None:
@@ -200,12 +201,12 @@ class Lanes(Generic[T]):
             return 0
         return max(1, QUEUED // max(1, busy))
 
-    def _hold(self, lane: Lane[T], now_s: float, *, place: bool) -> Hold | None:
+    def _hold(self, lane: Lane[T], now_s: float) -> Hold | None:
         """Whether its reader should wait: no bound of the subscription's own is met, and nobody is held up for long."""
         if lane.held_by_itself(now_s):
             return None
         fair = self.places.of(lane.account) <= self.places.share
-        if not place and fair and (lane.well(now_s) or not lane.queued):
+        if fair and (lane.well(now_s) or not lane.queued) and not self._place(lane, now_s):
             return Hold.FOR_A_PLACE
         if lane.slow(now_s) or not lane.hopeful(now_s):
             return None
@@ -222,10 +223,14 @@ class Lanes(Generic[T]):
 
     def _place(self, lane: Lane[T], now_s: float) -> bool:
         """Whether the worker has one for it."""
+        if self.places.plenty:
+            return True
         return self.places.free(lane.account, first=not lane.in_flight, well=lane.well(now_s))
 
     def _fairest(self, now_s: float) -> Lane[T] | None:
         """Of the lanes that may begin something, one of the account with the fewest requests under way."""
+        if not self._able:
+            return None
         best: Lane[T] | None = None
         fewest = (math.inf, math.inf)
         for id_ in list(islice(self._able, LOOKED_AT)):

@@ -38,6 +38,11 @@ class Places:
         """What an account can count on."""
         return max(1, self.total // self.accounts)
 
+    @property
+    def plenty(self) -> bool:
+        """Whether there is one for whoever comes."""
+        return self.total - self.in_flight > self._kept
+
     def of(self, account: str) -> int:
         """How many it has."""
         return self._taken.get(account, 0)
@@ -51,10 +56,9 @@ class Places:
             first: Its receiver has none.
             well: Its receiver answers.
         """
-        left = self.total - self.in_flight
-        if left > self._kept:
+        if self.plenty:
             return True
-        return left > 0 and (first or (well and self.of(account) < self.share))
+        return self.in_flight < self.total and (first or (well and self.of(account) < self.share))
 
     def take(self, account: str) -> None:
         self.in_flight += 1
