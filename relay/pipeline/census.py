@@ -93,11 +93,11 @@ class Page:
 
 def why(lane: Lane[Any], now_s: float) -> Why | None:
     """What holds it; None: nothing does."""
-    match lane.breaker.state:
-        case Circuit.PROBING:
-            return Why.PROBE
-        case Circuit.OPEN:
-            return Why.FAILED if lane.breaker.blocks(now_s) else Why.COOLED
+    circuit = lane.breaker.state
+    if circuit is Circuit.PROBING:
+        return Why.PROBE
+    if circuit is Circuit.OPEN:
+        return Why.FAILED if lane.breaker.blocks(now_s) else Why.COOLED
     if not lane.queued:
         return None
     if not lane.eager:
