@@ -11,7 +11,8 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 LET_GO_S = 5.0  # for a client to say goodbye; its broker may be gone, and aiokafka would wait for it
-AGAIN_S = 0.2  # between tries to end one that has swallowed its cancellation
+GRACE_S = 0.5  # for a transaction to be aborted, so that whoever writes next need not wait for it
+AGAIN_S = 0.2  # between tries to end one that has swallowed its cancellation, as aiokafka's do
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
@@ -30,6 +31,37 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
     except ExceptionGroup as several:
         raise several.exceptions[0] from None
     return outcome[0] if outcome else None
+
+
+async def watched(work: Coroutine[Any, Any, T], hopeless: Coroutine[Any, Any, Exception]) -> T:
+    """
+    What the work comes to; unless it is hopeless first, or this is cancelled: then it is ended, however it resists.
+
+    Raises:
+        Exception: What `hopeless` came to.
+    """
+    working = asyncio.gather(work, return_exceptions=True)
+    watching = asyncio.gather(hopeless, return_exceptions=True)
+    try:
+        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
+        finished = working.done()
+    finally:
+        await _end(watching)
+        await _end(working)
+    (outcome,) = working.result() if finished else watching.result()
+    if isinstance(outcome, BaseException):
+        raise outcome
+    return outcome
+
+
+async def _end(work: asyncio.Future[Any]) -> None:
+    seconds = GRACE_S
+    while not work.done():
+        work.cancel()
+        await asyncio.wait({work}, timeout=seconds)
+        seconds = AGAIN_S
+    if not work.cancelled():
+        work.exception()  # asked for, or asyncio prints that nobody did
 
 
 async def let_go(goodbye: Coroutine[Any, Any, None], seconds: float = LET_GO_S) -> None:

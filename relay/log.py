@@ -61,6 +61,11 @@ EVENTS = {
     "subscription.changed": "In force from now on.",
     "subscription.removed": "Deleted: its pending deliveries will be dropped.",
     "subscription.unreadable": "A record cannot be read or decrypted; its deliveries are deferred.",
+    "subscription.disabled": "Its endpoint answered 410 again and again: its events are dropped from now on.",
+    "subscription.kept": "It was to be disabled for its endpoint's 410s, and has changed since: it stays as it is.",
+    "disabling.troubled": "A subscription could not be disabled just now; trying again, and with its next 410.",
+    "endpoint.failing": "It has taken nothing for an hour.",
+    "endpoint.recovered": "It takes deliveries again, after it was told to be failing.",
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
 }
 

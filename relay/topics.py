@@ -38,6 +38,10 @@ class Topics:
         return f"{self.prefix}.progress"
 
     @property
+    def notices(self) -> str:
+        return f"{self.prefix}.notices"
+
+    @property
     def dead_letters(self) -> str:
         return f"{self.prefix}.dead-letters"
 
@@ -72,7 +76,7 @@ class Topics:
     def of(self, config: Config) -> tuple[str, ...]:
         """All that this configuration needs, besides the events topics."""
         deliveries = [self.deliveries(delay_s) for delay_s in (0, *config.delays)]
-        return (self.subscriptions, *deliveries, self.results, self.progress, self.dead_letters)
+        return (self.subscriptions, *deliveries, self.results, self.progress, self.notices, self.dead_letters)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +133,7 @@ def wanted(config: Config, *, events_partitions: int, brokers: int) -> tuple[Wan
         ),
         one(topics.results, kept(HISTORY_MS)),
         one(topics.progress, kept(HISTORY_MS)),
+        one(topics.notices, kept(HISTORY_MS)),
         one(topics.dead_letters, kept(HISTORY_MS)),
     )
 

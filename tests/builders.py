@@ -6,7 +6,7 @@ Ids and times are fixed. What is not named is ordinary: an active subscription, 
 
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -14,6 +14,8 @@ from typing import Any
 
 import orjson
 
+from relay.clock import Clock, ManualClock
+from relay.metrics import Metrics
 from relay.model import (
     EVENT_TYPES,
     Answer,
@@ -27,6 +29,12 @@ from relay.model import (
     Subscription,
     SubscriptionId,
 )
+from relay.pipeline.disable import Disable
+from relay.pipeline.health import Health
+from relay.pipeline.notices import Notices
+from relay.pipeline.produce import Produce
+from relay.pipeline.room import Room
+from relay.store.edits import Changes, Edit
 
 NOON_MS = 1_559_908_800_000  # 2019-06-07T12:00:00Z
 CREATED_AT = "2019-06-01T08:00:00.000Z"
@@ -131,6 +139,33 @@ def an_answer(status: int = 200, *, headers: Mapping[str, str] | None = None, **
     """
     pairs = tuple((name.lower(), text) for name, text in (headers or {}).items())
     return replace(Answer(status=status, headers=pairs), **overrides)
+
+
+async def nothing_edited(_: Edit) -> Changes:
+    """A topic of subscriptions that nobody asked to write to."""
+    raise AssertionError("no subscription is edited here")
+
+
+def some_notices(
+    produce: Produce,
+    room: Room,
+    *,
+    metrics: Metrics | None = None,
+    clock: Clock | None = None,
+    edit: Callable[[Edit], Awaitable[Changes]] = nothing_edited,
+) -> Notices:
+    """A worker's, with the rules as they are."""
+    clock = clock or ManualClock()
+    return Notices(
+        Health(),
+        Disable(edit, clock=clock),
+        produce=produce,
+        room=room,
+        topic="relay.notices",
+        metrics=metrics or Metrics(),
+        clock=clock,
+        worker="relay-0",
+    )
 
 
 @contextmanager

@@ -12,7 +12,7 @@ PURE = (
     *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "schedule", "sign", "egress")),
     *(
         f"relay/pipeline/{name}.py"
-        for name in ("settle", "results", "ledger", "settled", "holdings", "seen", "watch", "delays", "fan")
+        for name in ("settle", "results", "ledger", "settled", "holdings", "seen", "watch", "delays", "fan", "health")
     ),
     *(f"relay/pipeline/{name}.py" for name in ("limit", "rate", "breaker", "places", "lane", "lanes", "census")),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),

@@ -26,6 +26,7 @@ from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
 from relay.pipeline.sign import OpenedSecret, Signer
 from relay.topics import Topics
+from tests.builders import some_notices
 
 TOPICS = Topics("relay")
 SCHEDULE = Schedule((5, 30, 120), (5, 30, 600), max_age_s=3600)
@@ -199,6 +200,7 @@ class Stage:
             room=self.room,
             schedule=SCHEDULE,
             topics=TOPICS,
+            notices=some_notices(cast("Produce", self), self.room, clock=self.clock),
             metrics=Metrics(),
             clock=self.clock,
             new_id=lambda: f"att_{len(self.produced)}",

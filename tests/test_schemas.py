@@ -1,5 +1,6 @@
 """The schemas, their examples and the table of nulls, each against the code that makes or reads what they describe."""
 
+import asyncio
 import itertools
 import json
 import re
@@ -9,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import jsonschema_rs
 import orjson
@@ -18,6 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import __version__
+from relay.clock import ManualClock
 from relay.errors import Malformed
 from relay.model import (
     ACTIONS,
@@ -26,11 +28,13 @@ from relay.model import (
     Deferred,
     Delivered,
     Delivery,
+    DeliveryId,
     Dropped,
     EndedBy,
     Event,
     Failure,
     GaveUp,
+    Outgoing,
     Reason,
     Reply,
     Retry,
@@ -42,11 +46,16 @@ from relay.model import (
 )
 from relay.pipeline.decode import SKIPPED, read_event
 from relay.pipeline.match import Endpoint, delivery_id, endpoint, unknown
+from relay.pipeline.notices import Kind, notice
+from relay.pipeline.produce import Produce, Ticket
 from relay.pipeline.results import Attempt, outgoing
+from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
 from relay.pipeline.settle import admit, settle
 from relay.pipeline.sign import OpenedSecret, Signer, sign
+from relay.store.edits import Changes, Edit
 from relay.topics import Topics
+from tests.builders import some_notices
 
 SCHEMAS = Path(__file__).parents[1] / "schemas"
 MAX_BYTES = 1 << 20
@@ -149,7 +158,7 @@ def described(node: Any, path: str = "") -> Iterator[tuple[str, str | None]]:  #
         yield from described(node["additionalProperties"], f"{path}*.")
 
 
-@pytest.mark.parametrize("name", ["event", "result"])
+@pytest.mark.parametrize("name", ["event", "result", "notice"])
 def test_a_schema_is_one_of_its_draft_and_describes_every_field(name: str) -> None:
     """2020-12; a description is a sentence or more."""
     jsonschema_rs.meta.validate(schema(name))
@@ -167,6 +176,7 @@ def test_the_lists_in_the_schemas_are_the_models() -> None:
     assert {trigger.value for trigger in Trigger} == set(fields["trigger"]["enum"])
     assert {one.name for one in (Delivered, Retry, GaveUp, Deferred, Dropped)} == set(fields["verdict"]["enum"])
     assert list(EVENT_TYPES) == fields["event_type"]["enum"]
+    assert {kind.value for kind in Kind} == set(schema("notice")["properties"]["kind"]["enum"])
     assert list(ACTIONS) == schema("event")["properties"]["action"]["enum"]
 
 
@@ -429,6 +439,112 @@ def test_whatever_a_receiver_answers_the_result_validates(
 def test_a_result_that_contradicts_itself_is_refused(of: str, spoil: dict[str, Any]) -> None:
     """The schema knows which fields belong to which verdict and trigger."""
     assert not validator("result").is_valid(example(f"result.{of}") | spoil)
+
+
+# notices
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """What happened in an example of a notice."""
+
+    reason: Reason | EndedBy
+    status: int | None
+    after_s: int  # since it began
+
+
+NOTICES = {
+    Kind.DISABLED: Noticed(EndedBy.GONE, 410, 150),
+    Kind.FAILING: Noticed(Reason.TIMEOUT, None, 4290),
+    Kind.RECOVERED: Noticed(Reason.OK, 200, 11_490),
+}
+
+
+@pytest.mark.parametrize("kind", NOTICES)
+def test_an_example_notice_validates_and_is_what_relay_makes(kind: Kind) -> None:
+    """Only relay's own version differs from release to release."""
+    case, called = NOTICES[kind], an_endpoint().subscription
+    wanted = example(f"notice.{kind}") | {"relay_version": __version__}
+
+    at_ms = READ_MS + case.after_s * 1000
+    reason, status = case.reason, case.status
+    made = notice(kind, called, since_ms=READ_MS, at_ms=at_ms, reason=reason, status=status, worker="relay-0")
+
+    validator("notice").validate(wanted)
+    assert wanted == orjson.loads(orjson.dumps(made))
+    assert list(schema("notice")["properties"]) == list(made)
+
+
+def noticed(*replies: Reply) -> list[dict[str, Any]]:
+    """What is told where these came an hour apart; whatever is to be disabled is."""
+    sent: list[bytes] = []
+
+    class Kept:
+        def send(self, record: Outgoing, ticket: Ticket) -> None:
+            assert isinstance(record.value, bytes)
+            sent.append(record.value)
+            ticket.acknowledged(0)
+
+    clock = ManualClock(READ_MS)
+    notices = some_notices(cast("Produce", Kept()), Room(limit_bytes=1), clock=clock, edit=all_of_it)
+
+    async def told() -> None:
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(notices.run())
+            for number, reply in enumerate(replies):
+                notices.hear(an_endpoint().subscription, DeliveryId(f"dlv_{number}"), reply)
+                await clock.advance(3600)
+                for _ in range(20):
+                    await asyncio.sleep(0)
+            running.cancel()
+
+    asyncio.run(told())
+    return [orjson.loads(one) for one in sent]
+
+
+async def all_of_it(edit: Edit) -> Changes:
+    """The topic holds what was called."""
+    called = an_endpoint().subscription
+    return edit({called.id: called})
+
+
+def test_every_notice_validates_and_no_field_may_be_left_out_or_added() -> None:
+    """All kinds, after every reply that an endpoint may give."""
+    gone, ok, proxy = Answer(status=410, headers=()), Answer(status=204, headers=()), Failure(Reason.PROXY)
+    valid = validator("notice").is_valid
+    seen: set[tuple[str, str]] = set()
+
+    for reply in [*replies(), proxy]:
+        for one in noticed(reply, reply, ok) + noticed(gone, reply, gone, gone, ok):
+            validator("notice").validate(one)
+            seen.add((one["kind"], one["reason"]))
+            assert not valid(one | {"more": None})
+            assert not any(valid({name: one[name] for name in one if name != left}) for left in one)
+
+    reasons = schema("notice")["properties"]["reason"]["enum"]
+    failing = {("failing", reason) for reason in reasons if reason not in {"gone", "ok"}}
+    assert {("disabled", "gone"), ("recovered", "ok"), *failing} == seen
+
+
+@pytest.mark.parametrize(
+    ("of", "spoil"),
+    [
+        ("disabled", {"reason": "status"}),
+        ("disabled", {"status": 404}),
+        ("failing", {"reason": "ok"}),
+        ("failing", {"reason": "gone"}),
+        ("failing", {"reason": "status"}),
+        ("failing", {"status": 503}),
+        ("failing", {"reason": "status", "status": 204}),
+        ("recovered", {"status": 500}),
+        ("recovered", {"status": None}),
+        ("recovered", {"since": None}),
+        ("recovered", {"kind": "healthy"}),
+    ],
+)
+def test_a_notice_that_contradicts_itself_is_refused(of: str, spoil: dict[str, Any]) -> None:
+    """The schema knows which reason and status belong to which kind."""
+    assert not validator("notice").is_valid(example(f"notice.{of}") | spoil)
 
 
 # the documentation

@@ -115,6 +115,7 @@ TABLE = [
     ("relay.deliveries.24h", 6, "delete", 8 * DAY_MS, "LogAppendTime"),
     ("relay.results", 6, "delete", 30 * DAY_MS, None),
     ("relay.progress", 6, "delete", 30 * DAY_MS, None),
+    ("relay.notices", 6, "delete", 30 * DAY_MS, None),
     ("relay.dead-letters", 6, "delete", 30 * DAY_MS, None),
 ]
 

@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 from relay.broker import CONNECT_S, Broker
 from relay.cli.common import run
 from relay.config import Config
+from relay.ending import watched
 from relay.errors import Unreachable
 
 T = TypeVar("T")
@@ -22,8 +23,6 @@ T = TypeVar("T")
 LOOK_S = 1.0  # between looks
 SILENT_S = CONNECT_S + LOOK_S  # within some 10 s, and after a first question has told in its own words what is wrong
 LONGEST_S = 120.0  # of a question to a broker that is there: 30 edits that are overtaken, or a million subscriptions
-GRACE_S = 0.5  # for a transaction to be aborted, so that the next command need not wait for it
-AGAIN_S = 0.1  # between tries to end work that has swallowed its cancellation, as aiokafka's does
 DOUBT = ", and the edit may have been made"
 
 
@@ -72,37 +71,6 @@ async def started(client: Any) -> AsyncIterator[None]:  # noqa: ANN401  an untyp
         yield
     finally:
         await client.stop()
-
-
-async def watched(work: Coroutine[Any, Any, T], hopeless: Coroutine[Any, Any, Unreachable]) -> T:
-    """
-    What the work comes to; unless it is hopeless first, or this is cancelled: then it is ended, however it resists.
-
-    Raises:
-        Unreachable: What `hopeless` came to.
-    """
-    working = asyncio.gather(work, return_exceptions=True)
-    watching = asyncio.gather(hopeless, return_exceptions=True)
-    try:
-        await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
-        finished = working.done()
-    finally:
-        await _end(watching)
-        await _end(working)
-    (outcome,) = working.result() if finished else watching.result()
-    if isinstance(outcome, BaseException):
-        raise outcome
-    return outcome
-
-
-async def _end(work: asyncio.Future[Any]) -> None:
-    seconds = GRACE_S
-    while not work.done():
-        work.cancel()
-        await asyncio.wait({work}, timeout=seconds)
-        seconds = AGAIN_S
-    if not work.cancelled():
-        work.exception()  # asked for, or asyncio prints that nobody did
 
 
 async def _silent(config: Config, doubt: str) -> Unreachable:

@@ -19,6 +19,9 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     holdings  the ledgers of a consumer through rebalances                                  pure
     client    a consumer in its group, and what it does not show of itself                  edge (aiokafka)
     commit    what is settled -> committed                                                  edge
+    health    what an endpoint answered lately -> gone, failing, recovered                  pure
+    disable   subscriptions whose endpoints are gone -> disabled                           edge (the store)
+    notices   what people must hear of: written, counted, logged                            edge
     seen      which turn of a retry chain was met before                                    pure
     delays    delivery records that wait for their time                                     pure
     fan       the deliveries of one record, counted down to its settlement                  pure

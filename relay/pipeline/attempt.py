@@ -11,6 +11,7 @@ from relay.model import Delivered, Delivery, GaveUp, Outgoing, Record, Reply, Re
 from relay.pipeline.deliver import Deliver
 from relay.pipeline.fan import Fan, Part
 from relay.pipeline.match import Endpoint, Index
+from relay.pipeline.notices import Notices
 from relay.pipeline.produce import Produce, size_of
 from relay.pipeline.results import Attempt, dead_letter, outgoing
 from relay.pipeline.room import Room
@@ -35,6 +36,7 @@ class Bench:
     room: Room
     schedule: Schedule
     topics: Topics
+    notices: Notices
     metrics: Metrics
     clock: Clock
     new_id: Callable[[], str]
@@ -75,6 +77,7 @@ async def make(delivery: Delivery, part: Part, tools: Bench) -> Reply | None:
         tools.metrics.attempt_seconds.observe(elapsed_s)
         tools.metrics.queue_seconds.observe(max(0, started_ms - part.fan.read_ms) / 1000)
         verdict = settle(delivery, reply, schedule=tools.schedule, now_ms=started_ms + elapsed_ms)
+        tools.notices.hear(to.subscription, delivery.id, reply)
     attempt = Attempt(
         id=tools.new_id(),
         started_ms=started_ms,

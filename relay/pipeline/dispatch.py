@@ -23,6 +23,7 @@ from relay.pipeline.settle import admit, put_off
 log = structlog.get_logger()
 
 SWEEP_S = 0.2  # between two looks at what has waited too long
+IDLE_S = 1.0  # likewise, while nothing waits: much less than what comes meanwhile may wait
 PACED_S = 0.02  # likewise at lanes that wait for their rate: one that came to it meanwhile may be next
 LOOK_S = 0.05  # a reader that waits for a moment looks again, though nothing was over
 AT_ONCE = 16  # put off in one turn of the loop: each is two records
@@ -93,7 +94,8 @@ class Dispatch:
                 self.lanes.forget(swept_s)
             self._pacing = self.lanes.paced
             self._woken.clear()
-            wait_s = min(max(self.lanes.next_s() - clock.monotonic(), 0), PACED_S if self._pacing else SWEEP_S)
+            at_most_s = PACED_S if self._pacing else SWEEP_S if self.lanes.queued else IDLE_S
+            wait_s = min(max(self.lanes.next_s() - clock.monotonic(), 0), at_most_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._woken.wait()

@@ -19,6 +19,7 @@ from relay.pipeline.rate import Rate
 
 T = TypeVar("T")
 
+PATIENCE_S = 1.0  # with a receiver that has not answered its first request: most do so in less
 FIRSTS_IN_A_ROW = 4  # then a late one goes, if one waits: retries get a fifth when there is not enough for all
 
 
@@ -64,7 +65,7 @@ class Lane(Generic[T]):
     __slots__ = (
         *("account", "breaker", "deferred", "id", "in_flight", "limit", "queued", "queued_bytes", "version"),
         *("_arrivals", "_firsts", "_laters", "_leads", "_ok_s", "_per_s", "_rate", "_row", "_rules", "_slots"),
-        *("_allowed", "_most", "_pressed_s", "_troubled_s"),
+        *("_allowed", "_asked_s", "_most", "_pressed_s", "_troubled_s"),
     )
 
     def __init__(self, id_: str, account: str, rules: LaneRules, *, most: int) -> None:
@@ -89,6 +90,7 @@ class Lane(Generic[T]):
         self._leads: dict[str, deque[Waiting[T]] | None] = {}  # busy ones, and what waits behind
         self._row = 0  # first attempts begun since the last late one
         self._ok_s = self._troubled_s = -math.inf
+        self._asked_s = math.inf  # when its first request was sent
         self._pressed_s = -math.inf  # when as many as may be were last under way, or half of them
 
     def agree(self, to: Subscription, share: float) -> None:
@@ -124,8 +126,10 @@ class Lane(Generic[T]):
 
     def full(self, now_s: float, queue: int) -> bool:
         """Whether it takes no more: so many wait, or the oldest has waited for half of what it may."""
-        if self.queued >= min(queue, self._rules.queue):
-            return True
+        return self.queued >= min(queue, self._rules.queue) or self.slow(now_s)
+
+    def slow(self, now_s: float) -> bool:
+        """Whether the oldest has waited for half of what it may: what would come now might not go in time."""
         oldest = next(iter(self._arrivals), None)
         return oldest is not None and now_s - oldest.since_s >= self._rules.wait_s / 2
 
@@ -143,6 +147,7 @@ class Lane(Generic[T]):
             if not one.gone:
                 self._leave(one)
                 one.begun_s = now_s
+                self._asked_s = min(self._asked_s, now_s)
                 one.probe = self.breaker.begin()
                 self.in_flight += 1
                 if self.limit.near(self.in_flight):
@@ -219,6 +224,12 @@ class Lane(Generic[T]):
     def well(self, now_s: float) -> bool:
         """Whether its receiver answers, and is merely busy."""
         return self._ok_s > self._troubled_s and now_s - self._ok_s < self._rules.wait_s / 2
+
+    def hopeful(self, now_s: float) -> bool:
+        """Whether it may soon take more than it does: it is well, or has hardly been asked."""
+        if self._ok_s == self._troubled_s:  # nothing was heard of it
+            return now_s - self._asked_s < PATIENCE_S
+        return self.well(now_s)
 
     def held_by_itself(self, now_s: float) -> bool:
         """Whether what holds it is a bound that the subscription asks for."""

@@ -29,14 +29,15 @@ IDLE_S = 60.0  # a lane without work is remembered for so long: what its limit h
 IDLE_LANES = 1_000  # and so many of them at most, 3 kB each,
 IDLE_FAILING = 10_000  # but for those of which failures are known
 HELD_SHARE = 0.02  # of the time that a reader may wait for receivers that are well but slower than what comes
-HELD_MOST_S = 0.5  # at once: what one that is 50 ms away takes from its first request to full speed
+HELD_MOST_S = 0.5  # at once
 
 
 class Hold(Enum):
     """Nothing has become of it: its reader waits until something is over, and offers it again."""
 
     FOR_A_PLACE = auto()  # there is more to do than the worker has places for
-    A_MOMENT = auto()  # the receiver is well, and has yet to show how fast it is; `waited` is to be told of it
+    TO_GROW = auto()  # the receiver has yet to show how much it takes, and does so within seconds
+    A_MOMENT = auto()  # it is well, but slower than what comes; `waited` is to be told of it
 
 
 class Lanes(Generic[T]):
@@ -203,14 +204,18 @@ class Lanes(Generic[T]):
 
     def _hold(self, lane: Lane[T], now_s: float, *, place: bool) -> Hold | None:
         """Whether its reader should wait: no bound of the subscription's own is met, and nobody is held up for long."""
-        well = lane.well(now_s)
         if lane.held_by_itself(now_s):
             return None
-        if not place and (well or not lane.queued) and self.places.of(lane.account) <= self.places.share:
+        fair = self.places.of(lane.account) <= self.places.share
+        if not place and fair and (lane.well(now_s) or not lane.queued):
             return Hold.FOR_A_PLACE
+        if lane.slow(now_s) or not lane.hopeful(now_s):
+            return None
+        if lane.limit.growing:
+            return Hold.TO_GROW
         self._held_s = min(self._held_s + HELD_SHARE * (now_s - self._held_at_s), HELD_MOST_S)
         self._held_at_s = now_s
-        return Hold.A_MOMENT if well and self._held_s > 0 else None
+        return Hold.A_MOMENT if self._held_s > 0 else None
 
     def _why(self, lane: Lane[T], now_s: float) -> Reason:
         if lane.breaker.blocks(now_s):

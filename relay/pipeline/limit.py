@@ -31,6 +31,11 @@ class Limit:
         """At least 1."""
         return int(self._value)
 
+    @property
+    def growing(self) -> bool:
+        """Whether it has not found its height yet: it doubles, and there was no trouble."""
+        return self._value < min(self._gentle_from, self._most)
+
     def near(self, in_flight: int) -> bool:
         """Whether so many under way come near it: a limit that nobody comes near says nothing, and stays."""
         return 2 * in_flight >= self._value

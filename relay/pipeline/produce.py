@@ -46,6 +46,19 @@ class Ticket(Protocol):
         ...
 
 
+class Unwatched:
+    """The ticket of a record that no source waits for."""
+
+    retired = suspended = False
+
+    def __init__(self, give: Callable[[int], None]) -> None:
+        self._give = give
+
+    def acknowledged(self, size: int) -> None:
+        """It no longer takes memory."""
+        self._give(size)
+
+
 class Lane:
     """What gathers for one partition while its last batch is on the way."""
 

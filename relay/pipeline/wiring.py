@@ -24,17 +24,20 @@ from relay.pipeline.breaker import BreakerRules
 from relay.pipeline.client import DeliveriesAssignor, EventsAssignor
 from relay.pipeline.consume import DELIVERIES_FETCH_BYTES, DELIVERIES_FETCH_WAIT_MS, EVENTS_FETCH_BYTES, Intake
 from relay.pipeline.deliveries import Deliveries
+from relay.pipeline.disable import Disable
 from relay.pipeline.dispatch import Dispatch, Work
 from relay.pipeline.egress import Egress
 from relay.pipeline.events import Events
 from relay.pipeline.faults import Faults
 from relay.pipeline.ground import Ground
+from relay.pipeline.health import FAILING_AFTER_S, GONE_OVER_S, Health
 from relay.pipeline.lane import LaneRules
 from relay.pipeline.lanes import Lanes
 from relay.pipeline.listener import Listener
 from relay.pipeline.match import Index
+from relay.pipeline.notices import Notices
 from relay.pipeline.places import share
-from relay.pipeline.produce import BATCH_BYTES, Produce, size_of
+from relay.pipeline.produce import BATCH_BYTES, Produce, Unwatched, size_of
 from relay.pipeline.results import rfc3339
 from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
@@ -45,6 +48,7 @@ from relay.pipeline.watchdog import Guard, Watchdog
 from relay.pipeline.wire import WireDeliver
 from relay.pipeline.worker import Worker
 from relay.store.catalogue import Catalogue
+from relay.store.subscriptions import Subscriptions
 from relay.topics import Topics
 
 log = structlog.get_logger()
@@ -118,7 +122,7 @@ async def wired(
     log.info("worker.started", version=__version__, worker=tools.worker, subscriptions=len(index), group=config.group)
 
     async def work(stop: asyncio.Event) -> None:
-        await worker.run(stop, [catalogue.follow(), watchdog.run(), guard.beat(tools.clock)])
+        await worker.run(stop, [catalogue.follow(), tools.notices.run(), watchdog.run(), guard.beat(tools.clock)])
         log.info("worker.stopped")
 
     return work
@@ -150,23 +154,37 @@ async def _tools(
         [
             topics.results,
             topics.progress,
+            topics.notices,
             topics.dead_letters,
             *(topics.deliveries(delay_s) for delay_s in config.delays),
         ]
     )
     egress = Egress(allow_http=config.allow_http, allowed=config.allow_networks, own=own)
     deliver = WireDeliver(egress, connect_timeout_s=config.connect_timeout_s, response_bytes=config.response_bytes)
+    room = Room(limit_bytes=config.buffer_bytes)
+    worker = config.instance_id or f"{socket.gethostname()}-{os.getpid()}"
+    notices = Notices(
+        Health(gone_over_s=GONE_OVER_S, failing_after_s=FAILING_AFTER_S),
+        Disable(Subscriptions(config).edit, clock=clock),
+        produce=produce,
+        room=room,
+        topic=topics.notices,
+        metrics=metrics,
+        clock=clock,
+        worker=worker,
+    )
     return Bench(
         index=index,
         deliver=await stack.enter_async_context(deliver),
         produce=produce,
-        room=Room(limit_bytes=config.buffer_bytes),
+        room=room,
         schedule=Schedule(config.retry_delays, config.hold_delays, config.max_age_s),
         topics=topics,
+        notices=notices,
         metrics=metrics,
         clock=clock,
         new_id=lambda: "att_" + os.urandom(16).hex(),
-        worker=config.instance_id or f"{socket.gethostname()}-{os.getpid()}",
+        worker=worker,
         timeout_s=config.timeout_s,
         max_record_bytes=config.max_message_bytes - HEADERS_BYTES,
         debug=config.log_level == "debug",
@@ -216,18 +234,6 @@ def _intakes(config: Config, ground: Ground, tools: Bench) -> tuple[Intake, Inta
     return events, deliveries
 
 
-class _Unwatched:
-    """The ticket of a record that no source waits for."""
-
-    retired = suspended = False
-
-    def __init__(self, room: Room) -> None:
-        self._room = room
-
-    def acknowledged(self, size: int) -> None:
-        self._room.give(size)
-
-
 def _tell_lost(lost: Lost, tools: Bench) -> None:
     """Retention was faster than we: said in the log, counted, and written where completeness is proved from."""
     log.error("range.lost", topic=lost.topic, partition=lost.partition, first=lost.first, end=lost.end)
@@ -244,4 +250,4 @@ def _tell_lost(lost: Lost, tools: Bench) -> None:
     key = f"{lost.topic}/{lost.partition}".encode()
     record = Outgoing(topic=tools.topics.progress, key=key, value=orjson.dumps(told))
     tools.room.take(size_of(record))
-    tools.produce.send(record, _Unwatched(tools.room))
+    tools.produce.send(record, Unwatched(tools.room.give))

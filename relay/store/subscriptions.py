@@ -38,6 +38,7 @@ from relay.topics import Topics
 
 TRANSACTION_MS = 10_000  # a killed writer hides changes behind it for so long, and 10 s more until the broker looks
 ATTEMPTS = 30  # of an edit that is overtaken again and again: ten writers at once need no more
+TURN = 1_000  # records folded in one turn of the loop: a worker that edits has deliveries to look after meanwhile
 PAUSE_S = 0.3  # at most, between them, drawn at random so that two do not meet again
 OVERTAKEN = (
     *(ProducerFenced, InvalidProducerEpoch, InvalidTxnState, InvalidProducerIdMapping, ConcurrentTransactions),
@@ -91,7 +92,7 @@ class Subscriptions:
         """
         transactions = await self._look()
         try:
-            return fold(await self._records(transactions), {})
+            return await _folded(await self._records(transactions))
         except KafkaError as error:
             raise Unreachable(f"the broker stopped answering: {error!r}") from error
 
@@ -146,7 +147,7 @@ class Subscriptions:
             records = await self._records(transactions=True)
             if last.was_made(records):
                 return last.changes
-            changes = edit(fold(records, {}))
+            changes = edit(await _folded(records))
             if changes:
                 last.since, last.changes = (records[-1].offset + 1 if records else 0), changes
                 async with producer.transaction():
@@ -155,7 +156,7 @@ class Subscriptions:
 
     async def _plainly(self, edit: Edit) -> Changes:
         """On the embedded broker there is one writer, and nobody to fence."""
-        changes = edit(fold(await self._records(transactions=False), {}))
+        changes = edit(await _folded(await self._records(transactions=False)))
         async with AIOKafkaProducer(**self._settings) as producer:
             await self._send(producer, changes)
         return changes
@@ -166,6 +167,15 @@ class Subscriptions:
             for key, one in changes.items()
         ]
         await asyncio.gather(*sent)
+
+
+async def _folded(records: Sequence[Record]) -> dict[SubscriptionId, Stored]:
+    """All that there is, in turns with whatever else the loop has to do."""
+    there: dict[SubscriptionId, Stored] = {}
+    for begin in range(0, len(records), TURN):
+        fold(records[begin : begin + TURN], there)
+        await asyncio.sleep(0)
+    return there
 
 
 def _forget(producer: Any) -> None:  # noqa: ANN401  an untyped library's

@@ -1,9 +1,15 @@
 """
-How fast, with how much memory and how soon: figures, never pass or fail by a clock (`python -m tests.bench.path`).
+How fast, with how much memory and how soon (`python -m tests.bench.path`), and what a bad endpoint costs the others
+(`python -m tests.bench.isolation`). The first never passes or fails by a clock; the second has bounds, as ratios.
 
-    path     the worker against a bare loop on a backlog, then its latency: the table
-    runs     one run of either, measured from outside
-    stage    broker, topics, subscription and events to run on
-    sink     the receiver that is never the bottleneck, in a process of its own
-    loop     aiohttp and uvloop posting the same bodies, and nothing else
+    path       the worker against a bare loop on a backlog, then its latency: the table
+    runs       one run of either, measured from outside
+    isolation  19 healthy endpoints beside a bad one, and beside a healthy one: the table
+    cases      who is bad, and how; whose events; what must hold
+    figures    ratios, bounds and the lines of its table
+    audit      what the results say of its events: none lost, none twice, how many deferred
+    stage      broker, topics, subscriptions and events to run on
+    children   the processes
+    sink       the receiver that is never the bottleneck, in a process of its own
+    loop       aiohttp and uvloop posting the same bodies, and nothing else
 """

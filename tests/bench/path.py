@@ -16,17 +16,14 @@ import platform
 import statistics
 import sys
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
-from aiokafka import AIOKafkaProducer
-
 from tests.bench import ledger
+from tests.bench.children import Broken, broker, child
 from tests.bench.runs import Run, measure
-from tests.bench.stage import PARTITIONS, STOP_S, Broken, Stage, a_sink, bodies, child, lead_id
+from tests.bench.stage import PARTITIONS, STOP_S, Stage, a_sink, bodies
 
 RATE = 200  # events a second of the latency run: what the promise is about
 ARRIVAL_S = 30.0  # for the last of them
@@ -65,22 +62,14 @@ async def latencies(stage: Stage, seconds: int) -> list[float]:
     """Milliseconds from append to request, in no order; the worker is at work before the first that counts."""
     _, topic = stage.topics
     await stage.sink.reset()
-    appended: dict[str, int] = {}
     async with (
         stage.worker(topic, group=f"{stage.prefix}-timed"),
-        AIOKafkaProducer(bootstrap_servers=stage.bootstrap, enable_idempotence=True) as producer,
         Broken.after(seconds + 2 * ARRIVAL_S, "not every timed event was received"),
     ):
-        await producer.send_and_wait(topic, next(bodies(1)))
+        await stage.append(topic, bodies(1))
         await stage.sink.wait(1)
         await stage.sink.reset()
-        start = time.monotonic()
-        sent = []
-        for number, body in enumerate(bodies(seconds * RATE, first=1), 1):
-            await asyncio.sleep(start + number / RATE - time.monotonic())
-            appended[lead_id(number)] = time.monotonic_ns()
-            sent.append(await producer.send(topic, body, key=lead_id(number).encode()))
-        await asyncio.gather(*sent)
+        appended = await stage.pace(topic, bodies(seconds * RATE, first=1), first=1, per_s=RATE)
         await stage.sink.wait(len(appended))
         received = await stage.sink.times()
     return [(received[lead] - at) / 1e6 for lead, at in appended.items()]
@@ -141,18 +130,6 @@ def latency_line(ms: list[float]) -> str:
         f"latency at {RATE}/s, {len(ms):,} events, append to request: "
         f"p50 {cuts[49]:.1f} ms, p99 {cuts[98]:.1f} ms, max {max(ms):.1f} ms"
     )
-
-
-@contextmanager
-def broker(given: str | None) -> Iterator[str]:
-    """The bootstrap servers: those given, or a Kafka of our own."""
-    if given:
-        yield given
-        return
-    from tests.kafka.server import Server  # noqa: PLC0415  a given broker needs neither Java nor Maven
-
-    with Server.start() as server:
-        yield server.bootstrap
 
 
 def main() -> int:

@@ -4,12 +4,14 @@ import asyncio
 import os
 import time
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import fmean
 
-from tests.bench.stage import Broken, Sink
+from tests.bench.children import Broken
+from tests.bench.stage import Sink
 
 SAMPLE_S = 0.1  # a run of some seconds has its quarters told by a dozen samples each
 MIB = 1024  # of the kilobytes that /proc speaks in
@@ -91,6 +93,35 @@ def run_of(
     )
 
 
+def peak_mb(process: Process) -> float:
+    """The most that a running process has had in memory, as the kernel tells it."""
+    return _status(process.pid, "VmHWM")
+
+
+@asynccontextmanager
+async def watched(process: Process) -> AsyncIterator[list[Sample]]:
+    """
+    Samples of a process, more and more of them until the block ends.
+
+    Raises:
+        Broken: It ended meanwhile.
+    """
+    samples: list[Sample] = []
+
+    async def watch() -> None:
+        while True:
+            samples.append(sample(process.pid))
+            await asyncio.sleep(SAMPLE_S)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            watching = group.create_task(watch())
+            yield samples
+            watching.cancel()
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None
+
+
 async def measure(process: Process, sink: Sink, *, events: int, done: Callable[[], Awaitable[None]]) -> Run:
     """
     The run of a process that is starting.
@@ -104,29 +135,15 @@ async def measure(process: Process, sink: Sink, *, events: int, done: Callable[[
     Raises:
         Broken: The process ended, or not every event came in time.
     """
-    samples: list[Sample] = []
-
-    async def watch() -> None:
-        while True:
-            samples.append(sample(process.pid))
-            await asyncio.sleep(SAMPLE_S)
-
-    async def follow() -> Run:
+    async with (
+        Broken.after(events / SLOWEST + GRACE_S, "not every event was received and settled"),
+        watched(process) as samples,
+    ):
         await sink.wait(1)
         began = sample(process.pid)
         await sink.wait(events)
         last_s = time.monotonic()
         await done()
         ended = sample(process.pid)
-        peak_mb = _status(process.pid, "VmHWM")
-        return run_of(began, ended, samples, events=events, last_s=last_s, peak_mb=peak_mb)
-
-    async with Broken.after(events / SLOWEST + GRACE_S, "not every event was received and settled"):
-        try:
-            async with asyncio.TaskGroup() as group:
-                watching = group.create_task(watch())
-                run = await follow()
-                watching.cancel()
-        except ExceptionGroup as several:
-            raise several.exceptions[0] from None
-    return run
+        run = run_of(began, ended, samples, events=events, last_s=last_s, peak_mb=peak_mb(process))
+    return run  # noqa: RET504  inside, a type checker holds that the blocks might keep an exception to themselves

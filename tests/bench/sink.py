@@ -1,6 +1,8 @@
 """
 A receiver that is never the bottleneck: a fixed 200 for every POST, in a process of its own. Prints its port.
 
+What is posted below /hang is taken and never answered, below /late answered after 2 s; neither counts as received.
+
     python -m tests.bench.sink
 
 Only what relay and aiohttp send is understood: a head in lower or title case, a Content-Length, a body. Control, each
@@ -22,6 +24,7 @@ import uvloop
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok"
 LEAD = b'"resource_id":"'  # what tells one event of the backlog from another; searched for, since parsing costs more
 LEAD_BYTES = 36  # a UUID
+LATE_S = 2.0  # slow, and well within RELAY_TIMEOUT_S
 BACKLOG = 1024  # connections that wait to be accepted: a worker opens RELAY_IN_FLIGHT of them at once
 
 
@@ -97,10 +100,24 @@ class Connection(asyncio.Protocol):
         until = end + 4 + int(length)
         if len(self._data) < until:
             return False
-        self._journal.received(self._data[end + 4 : until])
-        self._data = self._data[until:]
-        self._transport.write(OK)
+        head, body, self._data = self._data[:end], self._data[end + 4 : until], self._data[until:]
+        self._posted(head, body)
         return True
+
+    def _posted(self, head: bytes, body: bytes) -> None:
+        if head.startswith(b"POST /hang"):
+            return
+        if head.startswith(b"POST /late"):
+            asyncio.get_running_loop().call_later(LATE_S, self._answer)
+            return
+        self._journal.received(body)
+        self._answer()
+
+    def _answer(self) -> None:
+        """Answered, unless whoever asked has gone."""
+        assert self._transport is not None
+        if not self._transport.is_closing():
+            self._transport.write(OK)
 
 
 async def serve() -> None:

@@ -1,13 +1,13 @@
-"""What the benchmark runs on: a broker, topics, one subscription, a backlog, and the processes round it."""
+"""What the benchmarks run on: a broker, topics, subscriptions, events, and the processes round them."""
 
 import asyncio
 import os
 import signal
-import sys
+import time
 import uuid
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import Process
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,36 +15,32 @@ from pathlib import Path
 import aiohttp
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
-ROOT = Path(__file__).parents[2]
+from tests.bench.children import ROOT, Broken, child
+
 ACCOUNT = "cd0015d4-63b7-42b7-bd19-fecbe1f781ba"
 SECRET = "whsec_" + b64encode(b"a key as long as most are").decode()
 PARTITIONS = 4
 BATCH_BYTES = 512 * 1024  # half of what a broker takes at once
 STOP_S = 40.0  # RELAY_DRAIN_S and what comes behind it
 POLL_S = 0.05  # between two looks at the broker
-TAIL_BYTES = 2_000  # of a log, in a message
 
 
-class Broken(Exception):
-    """Something was lost or ended that should not have; there is no figure to tell."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """A subscription that wants every event of its account."""
 
-    @staticmethod
-    @asynccontextmanager
-    async def after(seconds: float, message: str) -> AsyncIterator[None]:
-        """As `asyncio.timeout`, with a message that says what did not happen."""
-        try:
-            async with asyncio.timeout(seconds):
-                yield
-        except TimeoutError:
-            raise Broken(f"{message} within {seconds:.0f} s") from None
+    id: str
+    account: str
+    url: str
 
 
-def bodies(count: int, *, first: int = 0) -> Iterator[bytes]:
+def bodies(count: int, *, first: int = 0, account: Callable[[int], str] = lambda _: ACCOUNT) -> Iterator[bytes]:
     """Events of about 1.1 kB in DESIGN.md section 5's shape, each of a lead of its own, as orjson writes them."""
     event = orjson.loads((ROOT / "tests/bench/event.json").read_bytes())
-    event["lead"]["account_id"] = ACCOUNT
     for number in range(first, first + count):
+        event["lead"]["account_id"] = account(number)
         event["resource_id"] = event["lead"]["id"] = lead_id(number)
         yield orjson.dumps(event)
 
@@ -79,38 +75,6 @@ class Sink:
 
 
 @asynccontextmanager
-async def child(
-    *arguments: str, environ: dict[str, str] | None = None, log: Path | None = None
-) -> AsyncIterator[Process]:
-    """
-    A Python process; whatever still runs at the end is killed.
-
-    Raises:
-        Broken: What happened inside, with the end of the log.
-    """
-    out = log.open("ab") if log else None
-    try:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *arguments, cwd=ROOT, env=environ, stdin=PIPE, stdout=out or PIPE, stderr=out
-        )
-    finally:
-        if out:
-            out.close()
-    try:
-        yield process
-    except Broken as broken:
-        raise Broken(f"{' '.join(arguments[:2])}: {broken}\n{tail(log) if log else ''}") from None
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-def tail(log: Path) -> str:
-    return log.read_bytes()[-TAIL_BYTES:].decode(errors="replace")
-
-
-@asynccontextmanager
 async def a_sink() -> AsyncIterator[Sink]:
     """A sink in a process of its own."""
     async with child("tests.bench.sink") as process, aiohttp.ClientSession() as session:
@@ -121,7 +85,7 @@ async def a_sink() -> AsyncIterator[Sink]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stage:
-    """A broker with topics of this benchmark alone, and one subscription that wants every event."""
+    """A broker with topics of this benchmark alone."""
 
     bootstrap: str
     sink: Sink
@@ -148,27 +112,31 @@ class Stage:
             **settings,
         }
 
-    async def prepare(self) -> None:
-        """Topics and subscription are there."""
+    async def prepare(self, subscribers: Sequence[Subscriber] | None = None) -> None:
+        """Topics and subscriptions are there; unless told otherwise, one subscription that calls the sink."""
+        wanted = subscribers or [Subscriber(id="bench", account=ACCOUNT, url=self.sink.url)]
+        (self.folder / "secret").write_text(SECRET)
+        common = {"name": "bench", "events": ["lead.updated"], "secret_file": "secret"}
+        file = self.folder / "subscriptions.json"
+        file.write_bytes(orjson.dumps([common | {"id": x.id, "account_id": x.account, "url": x.url} for x in wanted]))
         await self._relay("topics", "apply", "--with-events")
-        where = ("--account", ACCOUNT, "--name", "bench", "--url", self.sink.url, "--events", "lead.updated")
-        await self._relay("subscriptions", "create", *where, "--secret-file", "-", given=SECRET.encode())
+        await self._relay("subscriptions", "apply", "--file", str(file))
 
-    async def _relay(self, *arguments: str, given: bytes = b"") -> None:
+    async def _relay(self, *arguments: str) -> None:
         async with child("relay", *arguments, environ=self.environ(), log=self.folder / "commands.log") as process:
-            await process.communicate(given)
+            await process.communicate()
             if process.returncode:
                 raise Broken(f"exit status {process.returncode}")
 
     @asynccontextmanager
-    async def worker(self, topic: str, *, group: str) -> AsyncIterator[Process]:
+    async def worker(self, *topics: str, group: str, **settings: str) -> AsyncIterator[Process]:
         """
-        `relay worker` on one topic from its beginning; ended by SIGTERM.
+        `relay worker` on these topics from their beginning; ended by SIGTERM.
 
         Raises:
             Broken: It did not end with 0.
         """
-        environ = self.environ(RELAY_EVENTS_TOPICS=topic, RELAY_GROUP=group)
+        environ = self.environ(RELAY_EVENTS_TOPICS=",".join(topics), RELAY_GROUP=group, **settings)
         async with child("relay", "worker", environ=environ, log=self.folder / f"{group}.log") as process:
             yield process
             process.send_signal(signal.SIGTERM)
@@ -190,8 +158,24 @@ class Stage:
                     sent.append(await producer.send_batch(batches[at], topic, partition=at))
                     batches[at] = producer.create_batch()
                     batches[at].append(key=lead_id(number).encode(), value=value, timestamp=None)
-            sent += [await producer.send_batch(batch, topic, partition=at) for at, batch in enumerate(batches)]
+            left = [(at, batch) for at, batch in enumerate(batches) if batch.record_count()]
+            sent += [await producer.send_batch(batch, topic, partition=at) for at, batch in left]
             await asyncio.gather(*sent)
+
+    async def pace(self, topic: str, values: Iterable[bytes], *, first: int, per_s: float) -> dict[str, int]:
+        """Lead id -> when its event was handed to the producer, ns of CLOCK_MONOTONIC; all are acknowledged."""
+        appended: dict[str, int] = {}
+        sent = []
+        async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, enable_idempotence=True) as producer:
+            await producer.partitions_for(topic)  # what it must know before the first is nobody's latency
+            start = time.monotonic()
+            for at, value in enumerate(values):
+                lead = lead_id(first + at)
+                await asyncio.sleep(start + at / per_s - time.monotonic())
+                appended[lead] = time.monotonic_ns()
+                sent.append(await producer.send(topic, value, key=lead.encode(), partition=(first + at) % PARTITIONS))
+            await asyncio.gather(*sent)
+        return appended
 
     async def committed(self, topic: str, *, group: str) -> None:
         """The group has committed everything on the topic; the caller bounds the time."""
@@ -210,3 +194,12 @@ class Stage:
         async with AIOKafkaConsumer(bootstrap_servers=self.bootstrap) as reader:
             partitions = [TopicPartition(f"{self.prefix}.results", number) for number in range(PARTITIONS)]
             return sum((await reader.end_offsets(partitions)).values())
+
+    async def remove(self) -> None:
+        """Its topics are gone from the broker."""
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap)
+        await admin.start()
+        try:
+            await admin.delete_topics([one for one in await admin.list_topics() if one.startswith(self.prefix)])
+        finally:
+            await admin.close()

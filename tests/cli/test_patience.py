@@ -13,8 +13,7 @@ from subprocess import PIPE
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from relay.cli.patience import DOUBT, started, watched
-from relay.errors import Conflict, Unreachable
+from relay.cli.patience import DOUBT, started
 from tests.cli.driver import Done
 from tests.kafka.driver import ROOT, Relay, until
 from tests.kafka.server import NoKafka, Server
@@ -22,67 +21,6 @@ from tests.kafka.server import NoKafka, Server
 ENDS_S = 15.0  # of 10 that are promised; the rest is a slow machine
 AT_ONCE_S = 3.0  # likewise
 MANY = ("send", "--count", "1000000")  # for longer than any test waits
-
-
-async def never() -> Unreachable:
-    await asyncio.get_running_loop().create_future()
-    raise AssertionError
-
-
-async def hopeless() -> Unreachable:
-    return Unreachable("gone")
-
-
-class Stubborn:
-    """As aiokafka's `stop`: each cancellation is a sign to wait for something else."""
-
-    def __init__(self, times: int) -> None:
-        self.times = times
-
-    async def __call__(self) -> None:
-        while self.times:
-            try:
-                await asyncio.get_running_loop().create_future()
-            except asyncio.CancelledError:
-                self.times -= 1
-        raise asyncio.CancelledError
-
-
-async def test_work_that_is_done_is_what_it_comes_to() -> None:
-    """Its result, or its own failure."""
-
-    async def answer() -> int:
-        return 7
-
-    async def fail() -> int:
-        raise Conflict("somebody was faster")
-
-    assert await watched(answer(), never()) == 7
-    with pytest.raises(Conflict, match="somebody was faster"):
-        await watched(fail(), never())
-
-
-async def test_hopeless_work_is_ended_however_it_resists() -> None:
-    """And why it is hopeless is what is told."""
-    work = Stubborn(3)
-
-    with pytest.raises(Unreachable, match="gone"):
-        await watched(work(), hopeless())
-
-    assert work.times == 0
-
-
-async def test_work_that_is_cancelled_is_ended_however_it_resists() -> None:
-    """Ctrl-C cancels once; that is all that it does."""
-    work = Stubborn(3)
-
-    async with asyncio.TaskGroup() as group:
-        command = group.create_task(watched(work(), never()))
-        await asyncio.sleep(0)
-        command.cancel()
-
-    assert command.cancelled()
-    assert work.times == 0
 
 
 async def test_a_client_whose_start_fails_is_stopped() -> None:

@@ -24,11 +24,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownError
 
 from relay.broker import Broker, kafka_settings
+from relay.clock import SystemClock
 from relay.config import Config
 from relay.embedded import EmbeddedBroker
 from relay.errors import Conflict, NotFound, TopicProblem, Unreachable
 from relay.metrics import Metrics
 from relay.model import Event, State, Subscription, SubscriptionId
+from relay.pipeline.disable import Disable, Wish
+from relay.pipeline.health import Gone
 from relay.pipeline.match import Index
 from relay.store import edits
 from relay.store.catalogue import Catalogue
@@ -408,6 +411,29 @@ async def test_a_record_whose_key_is_no_text_stops_nobody(config: Config) -> Non
 
         await in_force(lambda: ["crm"] == worker.matched())
         assert (2, 1) == worker.figures()
+
+
+async def test_a_worker_disables_what_it_called_and_nothing_that_has_changed_since(config: Config) -> None:
+    """On the embedded broker too, where it writes as plainly as everybody does; it is in force like any edit."""
+    called, changed = a_subscription(config), a_subscription(config, "changed")
+    await create(config, called, changed)
+    await Subscriptions(config).edit(with_bot("bot-7", "changed"))
+    disable = Disable(Subscriptions(config).edit, clock=SystemClock())
+    done: list[Wish] = []
+
+    async with following(config) as worker, asyncio.TaskGroup() as group:
+        running = group.create_task(disable.run(done.append))
+        for one in (called, changed):
+            disable.ask(Wish(one, Gone(NOON)))
+        await until(lambda: done, every=0.01)
+        await in_force(lambda: 2 == worker.version())
+        running.cancel()
+
+    assert ["crm"] == [wish.called.id for wish in done]
+    there = await Subscriptions(config).read()
+    assert [State.DISABLED, State.ACTIVE] == [
+        edits.found(there, SubscriptionId(ident)).state for ident in ("crm", "changed")
+    ]
 
 
 @pytest.mark.kafka

@@ -35,8 +35,9 @@ async def as_the_broker_has_it(relay: Relay) -> Cluster:
 
 def own(relay: Relay) -> list[str]:
     """Of relay's topics in the order of DESIGN.md section 4, the delays of the driver's settings among them."""
-    names = ("subscriptions", "deliveries.now", "deliveries.1s", "deliveries.2s", "results", "progress", "dead-letters")
-    return [f"{relay.prefix}.{name}" for name in names]
+    delays = ("now", "1s", "2s")
+    kept = ("results", "progress", "notices", "dead-letters")
+    return [f"{relay.prefix}.{name}" for name in ("subscriptions", *(f"deliveries.{one}" for one in delays), *kept)]
 
 
 async def test_a_plan_lists_what_is_missing_and_makes_nothing(kafka: str, prefix: str, tmp_path: Path) -> None:
@@ -74,7 +75,7 @@ async def test_apply_makes_every_topic_as_the_contract_has_it(kafka: str, prefix
         wanted = [
             {"cleanup.policy": "compact"},
             *(due | {"retention.ms": str(7 * DAY_MS + delay_s * 1000)} for delay_s in (0, 1, 2)),
-            *(kept for _ in range(3)),
+            *(kept for _ in range(4)),
         ]
         for name, settings in zip(own(relay), wanted, strict=True):
             assert (name, set()) == (name, (common | settings).items() - cluster.configs[name].items())

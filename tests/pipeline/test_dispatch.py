@@ -15,6 +15,7 @@ from relay.pipeline.lane import LaneRules
 from tests.pipeline.world import OK, REFUSED, TIMEOUT_S, Call, Receiver, World, played
 
 MINUTE_S, HOUR_S = 60.0, 3_600.0
+READ_S = 0.00006  # what a record takes from the fetch to its lane
 
 
 def well(now_s: float) -> tuple[float, Reply]:  # noqa: ARG001
@@ -73,7 +74,7 @@ def test_one_that_hangs_is_not_noticed_by_the_others() -> None:
 
 @pytest.mark.parametrize("bad", [hangs, refuses, slow])
 def test_a_backlog_is_read_past_a_bad_one(bad: Receiver) -> None:
-    """As fast as the good ones take it: what its lane does not take is put off."""
+    """As fast as the good ones take it, but for a moment in which it may yet turn out to be fast."""
 
     async def play() -> World:
         async with World({"bad": bad, "good": well}, rules=LaneRules(queue=100)) as world:
@@ -86,7 +87,7 @@ def test_a_backlog_is_read_past_a_bad_one(bad: Receiver) -> None:
     world = played(play)
 
     assert Counter({("delivered", "ok"): 2_000}) == world.verdicts("good")
-    assert max(call.at_s for call in world.of("good")) < 3.0
+    assert max(call.at_s for call in world.of("good")) < 2.0 + 1.5
 
 
 def test_a_receiver_that_is_away_for_ten_minutes_gets_everything_once_and_at_its_pace() -> None:
@@ -215,20 +216,22 @@ def test_first_attempts_of_a_lead_keep_their_order() -> None:
         assert len(set(started)) == 10
 
 
-def test_a_sole_busy_receiver_is_waited_for_and_nothing_is_put_off() -> None:
-    """A backlog of ten thousand to one that is 50 ms away: as fast as it takes them."""
+@pytest.mark.parametrize("away_s", [0.001, 0.05, 0.2])
+def test_a_backlog_is_no_reason_to_put_anything_off(away_s: float) -> None:
+    """Its receiver takes as much as it is given: the reader waits while that is found out, and for places."""
 
     async def play() -> tuple[World, float]:
-        async with World({"busy": lambda _: (0.05, OK)}) as world:
-            for _ in range(10_000):
+        async with World({"busy": lambda _: (away_s, OK)}) as world:
+            for _ in range(20_000):
                 await world.emit("busy")
+                await asyncio.sleep(READ_S)
             await asyncio.sleep(2)
             return world, max(call.at_s for call in world.of("busy"))
 
     world, last_s = played(play)
 
-    assert Counter({("delivered", "ok"): 10_000}) == world.verdicts("busy")
-    assert last_s < 10_000 / (512 * 7 / 8 / 0.05) + 1.0
+    assert Counter({("delivered", "ok"): 20_000}) == world.verdicts("busy")
+    assert last_s < 20_000 * max(READ_S, away_s / (512 * 7 / 8)) + 2.0
 
 
 @pytest.mark.parametrize("value", ["-5", "31536000", "soon", "Thu, 01 Jan 1970 00:00:00 GMT", "1e400", "9" * 60])
@@ -239,10 +242,14 @@ def test_an_absurd_retry_after_is_no_reason_to_lose_anything(value: str) -> None
     async def play() -> World:
         async with World({"odd": lambda now_s: (0.01, busy if now_s < MINUTE_S else OK)}) as world:
             await world.emit("odd")
-            await asyncio.sleep(26 * HOUR_S)
+            while not world.verdicts("odd")["delivered", "ok"]:  # noqa: ASYNC110  it is the time that passes
+                await asyncio.sleep(MINUTE_S)
             return world
 
-    assert 1 == played(play).verdicts("odd")["delivered", "ok"]
+    world = played(play)
+
+    assert 1 == len([call for call in world.calls if call.ok])
+    assert world.calls[-1].at_s < 30 * HOUR_S
 
 
 def test_when_the_worker_stops_what_waits_is_left_to_the_next() -> None:

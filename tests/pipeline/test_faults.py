@@ -36,6 +36,7 @@ from relay.pipeline.produce import Produce, Ticket, size_of
 from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
 from relay.topics import Topics
+from tests.builders import some_notices
 
 LIMIT = 500  # the default of RELAY_MALFORMED_LIMIT
 MALFORMED = Malformed("not JSON")
@@ -102,6 +103,7 @@ class Work:
             room=self.room,
             schedule=Schedule((30,), (30,), 3_600),
             topics=Topics("relay"),
+            notices=some_notices(self.sent, self.room),
             metrics=self.metrics,
             clock=ManualClock(),
             new_id=self.new_id,

@@ -59,26 +59,48 @@ def filled(lanes: Lanes[int], to: Subscription, *, now_s: float) -> object:
 
 
 def test_a_full_lane_puts_off_and_no_other_notices() -> None:
-    """Its receiver has never answered."""
+    """Its receiver does not answer."""
     lanes = some_lanes()
+    filled(lanes, A, now_s=0.0)
 
-    assert filled(lanes, A, now_s=0.0) is Reason.LANE_FULL
-    assert lanes.offer(0, B, lead=None, size=100, now_s=0.0) is None
-    assert 1 == len(begin(lanes))
+    assert filled(lanes, A, now_s=2.0) is Reason.LANE_FULL
+    assert lanes.offer(0, B, lead=None, size=100, now_s=2.0) is None
+    assert 1 == len(begin(lanes, 2.0))
+
+
+def grown(lanes: Lanes[int], to: Subscription) -> None:
+    """Its limit has found its height: a request was too much."""
+    offer(lanes, to, 2)
+    first, second = begin(lanes)
+    end(lanes, [first], Outcome.TROUBLED)
+    end(lanes, [second], now_s=0.001)
 
 
 def test_a_reader_waits_a_moment_for_a_receiver_that_is_well_and_no_longer() -> None:
-    """What comes at once would overrun it before it has shown how fast it is; but nobody is held up for long."""
+    """It is merely slower than what comes; but nobody is held up for long."""
     lanes = some_lanes()
-    offer(lanes, A)
-    end(lanes, begin(lanes))
+    grown(lanes, A)
 
-    assert filled(lanes, A, now_s=0.0) is Hold.A_MOMENT
+    assert filled(lanes, A, now_s=0.1) is Hold.A_MOMENT
     lanes.waited(HELD_MOST_S)
-    assert filled(lanes, A, now_s=0.0) is Reason.LANE_FULL
-    assert filled(lanes, A, now_s=1.0) is Hold.A_MOMENT
+    assert filled(lanes, A, now_s=0.1) is Reason.LANE_FULL
+    assert filled(lanes, A, now_s=1.1) is Hold.A_MOMENT
     lanes.waited(0.02)
-    assert filled(lanes, A, now_s=1.0) is Reason.LANE_FULL
+    assert filled(lanes, A, now_s=1.1) is Reason.LANE_FULL
+
+
+def test_a_reader_waits_until_a_receiver_has_shown_how_much_it_takes() -> None:
+    """But not for one that does not answer within a second, nor until what waits is late."""
+    lanes = some_lanes()
+
+    assert filled(lanes, A, now_s=0.0) is Hold.TO_GROW
+    assert filled(lanes, A, now_s=0.9) is Hold.TO_GROW
+    assert filled(lanes, A, now_s=1.1) is Reason.LANE_FULL
+
+    offer(lanes, B)
+    end(lanes, begin(lanes, 2.0), now_s=2.0)
+    assert filled(lanes, B, now_s=2.0) is Hold.TO_GROW
+    assert filled(lanes, B, now_s=4.6) is Reason.LANE_FULL
 
 
 def test_a_reader_waits_for_a_place_when_the_worker_has_too_few() -> None:
@@ -147,10 +169,12 @@ def test_what_waits_in_all_is_shared_between_the_lanes_that_wait() -> None:
     """One with more than its part takes no more; one with less does."""
     lanes = some_lanes(rules=LaneRules(in_flight=1, queue=2 * QUEUED))
     offer(lanes, A, QUEUED)
+    begin(lanes)
+    offer(lanes, A)
     offer(lanes, B)
 
-    assert lanes.offer(0, A, lead=None, size=100, now_s=0.0) is Reason.LANE_FULL
-    assert lanes.offer(0, C, lead=None, size=100, now_s=0.0) is None
+    assert lanes.offer(0, A, lead=None, size=100, now_s=2.0) is Reason.LANE_FULL
+    assert lanes.offer(0, C, lead=None, size=100, now_s=2.0) is None
 
 
 def test_a_lane_goes_on_when_its_rate_allows() -> None:

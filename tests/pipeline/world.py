@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import SimpleNamespace
+from types import SimpleNamespace, TracebackType
 from typing import Any, Self, TypeVar, cast
 
 import orjson
@@ -35,7 +35,7 @@ from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule, jitter_ms
 from relay.pipeline.sign import OpenedSecret, Signer
 from relay.topics import Topics
-from tests.builders import NOON_MS, a_record, a_value
+from tests.builders import NOON_MS, a_record, a_value, some_notices
 
 T = TypeVar("T")
 TOPICS = Topics("relay")
@@ -131,13 +131,15 @@ class World:
         self.index = Index()
         for name in self.receivers:
             self.register(name)
+        room = Room(limit_bytes=BYTES)
         self.tools = Bench(
             index=self.index,
             deliver=self.deliver,
             produce=cast("Produce", self),  # the part of it that is used
-            room=Room(limit_bytes=BYTES),
+            room=room,
             schedule=SCHEDULE,
             topics=TOPICS,
+            notices=some_notices(cast("Produce", self), room, clock=self.clock),
             metrics=Metrics(),
             clock=self.clock,
             new_id=lambda: "att",
@@ -166,9 +168,11 @@ class World:
         self._attempts.create_task(self.dispatch.run(self._attempts))
         return self
 
-    async def __aexit__(self, *trouble: object) -> None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.dispatch.stop()
-        await self._attempts.__aexit__(*trouble)
+        await self._attempts.__aexit__(kind, error, trace)
 
     async def emit(self, account: str, *, lead: str | None = None) -> None:
         """One event of this account, to whoever wants it."""

@@ -1,0 +1,144 @@
+"""
+What people must hear of: a subscription that was disabled, an endpoint that is failing, its recovery. Edge.
+
+Each is a record on the notices topic, a figure and a log line. A notice of failing and of recovery is one worker's, of
+what it saw itself; that of disabling is written by the one worker that did it, once it is done.
+"""
+
+from enum import StrEnum
+from http import HTTPStatus
+
+import orjson
+import structlog
+
+from relay import __version__
+from relay.clock import Clock
+from relay.metrics import Metrics
+from relay.model import Answer, DeliveryId, EndedBy, Failure, Outgoing, Reason, Reply, Subscription
+from relay.pipeline.disable import Disable, Wish
+from relay.pipeline.health import Failing, Gone, Health, Recovered
+from relay.pipeline.produce import Produce, Unwatched, size_of
+from relay.pipeline.results import rfc3339
+from relay.pipeline.room import Room
+from relay.urls import host, masked
+
+log = structlog.get_logger()
+
+
+class Kind(StrEnum):
+    """Of a notice."""
+
+    DISABLED = "disabled"
+    FAILING = "failing"
+    RECOVERED = "recovered"
+
+
+def notice(
+    kind: Kind,
+    called: Subscription,
+    *,
+    since_ms: int,
+    at_ms: int,
+    reason: Reason | EndedBy,
+    status: int | None,
+    worker: str,
+) -> dict[str, object]:
+    """
+    The flat JSON object of schemas/notice.v1.json, in its order of fields; the URL's path is not in it.
+
+    Args:
+        kind: Which.
+        called: The subscription as it was called.
+        since_ms: When it began: its first 410, its first failure.
+        at_ms: Now.
+        reason: What came of the last attempt, or why it was disabled.
+        status: What its endpoint answered last; None: nothing.
+        worker: Who saw it.
+    """
+    return {
+        "kind": kind,
+        "subscription_id": called.id,
+        "subscription_version": called.version,
+        "account_id": called.account_id,
+        "url": masked(called.url),
+        "reason": reason,
+        "status": status,
+        "since": rfc3339(since_ms),
+        "at": rfc3339(at_ms),
+        "worker": worker,
+        "relay_version": __version__,
+    }
+
+
+class Notices:
+    """Told of every attempt of one worker; what it comes to is written, or done."""
+
+    def __init__(
+        self,
+        health: Health,
+        disable: Disable,
+        *,
+        produce: Produce,
+        room: Room,
+        topic: str,
+        metrics: Metrics,
+        clock: Clock,
+        worker: str,
+    ) -> None:
+        self._health = health
+        self._disable = disable
+        self._produce = produce
+        self._room = room
+        self._topic = topic
+        self._metrics = metrics
+        self._clock = clock
+        self._worker = worker
+
+    def hear(self, called: Subscription, delivery_id: DeliveryId, reply: Reply) -> None:
+        """An attempt was made; whatever it makes known is on its way."""
+        for one in self._health.hear(called, delivery_id, reply, now_ms=self._clock.now_ms()):
+            match one:
+                case Gone():
+                    self._disable.ask(Wish(called, one))
+                case Failing(since_ms=since_ms):
+                    told = self._write(Kind.FAILING, called, since_ms, _reason(reply), _status(reply))
+                    log.warning("endpoint.failing", **told)
+                case Recovered(since_ms=since_ms):
+                    told = self._write(Kind.RECOVERED, called, since_ms, Reason.OK, _status(reply))
+                    log.info("endpoint.recovered", **told)
+
+    async def run(self) -> None:
+        """Disable what is gone, until cancelled."""
+        await self._disable.run(self._disabled)
+
+    def _disabled(self, wish: Wish) -> None:
+        told = self._write(Kind.DISABLED, wish.called, wish.gone.since_ms, EndedBy.GONE, HTTPStatus.GONE)
+        log.warning("subscription.disabled", **told)
+
+    def _write(
+        self, kind: Kind, called: Subscription, since_ms: int, reason: Reason | EndedBy, status: int | None
+    ) -> dict[str, object]:
+        """The record is queued and counted; what the log line says."""
+        told = notice(
+            kind,
+            called,
+            since_ms=since_ms,
+            at_ms=self._clock.now_ms(),
+            reason=reason,
+            status=status,
+            worker=self._worker,
+        )
+        record = Outgoing(topic=self._topic, key=called.id.encode(), value=orjson.dumps(told))
+        self._room.take(size_of(record))
+        self._produce.send(record, Unwatched(self._room.give))
+        self._metrics.notices.add(kind.value)
+        shown = {name: told[name] for name in ("subscription_id", "account_id", "since", "reason", "status")}
+        return shown | {"host": host(called.url)}
+
+
+def _reason(reply: Reply) -> Reason:
+    return reply.reason if isinstance(reply, Failure) else Reason.STATUS
+
+
+def _status(reply: Reply) -> int | None:
+    return reply.status if isinstance(reply, Answer) else None
