@@ -31,11 +31,13 @@ EVENTS = {
     # both
     "broker.unreachable": "The broker does not answer; trying again.",
     "client.dropped": "A connection to the broker did not end well; nothing was waiting for it.",
-    "metrics.listening": "/metrics, /livez and /readyz are served here.",
+    "metrics.listening": "/metrics, /lanes, /livez and /readyz are served here.",
     # the path
     "delivery.settled": "One attempt, deferral or drop: verdict, reason, status, times.",
     "delivery.failed": "A fault of relay's own in one delivery; it became a dead letter.",
     "event.malformed": "A record that is no event went to the dead letters.",
+    "circuit.opened": "Most of the latest attempts for a subscription failed: its deliveries are put off, unspent.",
+    "circuit.closed": "The probe was delivered: what was put off goes out as it falls due.",
     # partitions
     "group.started": "A group without offsets: where it starts, committed before its first event.",
     "assignment.loaded": "Partitions are ready to be read.",

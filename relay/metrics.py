@@ -9,7 +9,7 @@ library's own families: its counters take a lock each, 7 microseconds a delivery
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -89,7 +89,11 @@ class Metrics:
         self.in_flight = gauge("relay_in_flight", "Requests under way.")
         self.buffer_bytes = gauge("relay_buffer_bytes", "Held in memory: fetched, queued or unacknowledged.")
         self.unacknowledged = gauge("relay_unacknowledged_records", "Records that the broker has not confirmed.")
-        self.waiting = gauge("relay_waiting_deliveries", "First attempts that wait behind one of the same lead.")
+        meaning = "Deliveries that wait in their subscriptions' lanes, to be sent or put off."
+        self.waiting = gauge("relay_waiting_deliveries", meaning)
+        self.lanes = gauge("relay_lanes", "Subscriptions that had work lately, by how they are.", "state")
+        meaning = "Circuits that opened: of subscriptions most of whose latest attempts failed."
+        self.circuits_opened = Tally(made, "relay_circuit_opened", meaning)
         self.delayed = gauge("relay_delayed_deliveries", "Retries held in memory until they are due.")
         self.subscriptions = gauge("relay_subscriptions", "Subscriptions in the index.")
         self.unreadable = gauge("relay_unreadable_subscriptions", "Of those, how many cannot be read.")
@@ -112,19 +116,32 @@ class ProcessMetrics:
         self.unanswered = Tally(made, "relay_process_scrapes_unanswered", meaning, "process")
 
 
-def application(metrics: Metrics, *, refresh: Callable[[], None], ready: Callable[[], bool]) -> web.Application:
+def application(
+    metrics: Metrics,
+    *,
+    refresh: Callable[[], None],
+    ready: Callable[[], bool],
+    lanes: Callable[[Mapping[str, str]], bytes | None],
+) -> web.Application:
     """
-    /metrics, /livez (the event loop answers) and /readyz (subscriptions read, groups joined).
+    /metrics, /lanes, /livez (the event loop answers) and /readyz (subscriptions read, groups joined).
 
     Args:
         metrics: What to show.
         refresh: Sets the gauges, once a scrape.
         ready: Whether work can be taken.
+        lanes: A page of them as JSON, by what the query asks for; None: there are none yet.
     """
 
     async def show(_: web.Request) -> web.Response:
         refresh()
         return web.Response(body=generate_latest(metrics.registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+
+    async def show_lanes(request: web.Request) -> web.Response:
+        page = lanes(request.query)
+        if page is None:
+            return web.Response(text="starting\n", status=503)
+        return web.Response(body=page, content_type="application/json")
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -133,5 +150,6 @@ def application(metrics: Metrics, *, refresh: Callable[[], None], ready: Callabl
         return web.Response(text="ok\n") if ready() else web.Response(text="starting\n", status=503)
 
     app = web.Application()
-    app.add_routes([web.get("/metrics", show), web.get("/livez", livez), web.get("/readyz", readyz)])
+    app.add_routes([web.get("/metrics", show), web.get("/lanes", show_lanes)])
+    app.add_routes([web.get("/livez", livez), web.get("/readyz", readyz)])
     return app

@@ -8,6 +8,7 @@ from aiohttp import ClientSession, web
 from relay.metrics import Metrics, ProcessMetrics, application
 
 ROOT = Path(__file__).parents[1]
+PATHS = ("/metrics", "/lanes", "/livez", "/readyz")
 FREE_TEXT = {"url", "subscription", "subscription_id", "lead", "lead_id", "account", "account_id", "delivery_id"}
 
 
@@ -36,9 +37,14 @@ def test_no_id_and_no_url_is_a_label() -> None:
 
 
 async def test_the_listener_tells_figures_life_and_readiness() -> None:
-    """/metrics refreshes its gauges first; /readyz is 503 until there is work that can be taken."""
+    """/metrics refreshes its gauges first; /readyz is 503 until there is work that can be taken, /lanes without any."""
     metrics, ready = Metrics(), [False]
-    app = application(metrics, refresh=lambda: metrics.in_flight.set(7), ready=lambda: ready[0])
+    app = application(
+        metrics,
+        refresh=lambda: metrics.in_flight.set(7),
+        ready=lambda: ready[0],
+        lanes=lambda query: f"[{query['state']!r}]".encode() if query else None,
+    )
     runner = web.AppRunner(app)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
@@ -48,14 +54,16 @@ async def test_the_listener_tells_figures_life_and_readiness() -> None:
     metrics.attempt_seconds.observe(31)
 
     async with ClientSession() as session:
-        asked = {path: await session.get(base + path) for path in ("/metrics", "/livez", "/readyz")}
+        asked = {path: await session.get(base + path) for path in PATHS}
         shown = await asked["/metrics"].text()
         ready[0] = True
         now_ready = await session.get(base + "/readyz")
+        lanes = await (await session.get(base + "/lanes?state=open")).text()
     await runner.cleanup()
 
-    assert {"/metrics": 200, "/livez": 200, "/readyz": 503} == {path: one.status for path, one in asked.items()}
+    assert dict(zip(PATHS, (200, 503, 200, 503), strict=True)) == {path: one.status for path, one in asked.items()}
     assert now_ready.status == 200
+    assert lanes == "['open']"
     assert "relay_in_flight 7.0" in shown
     assert 'relay_deliveries_total{reason="ok",verdict="delivered"} 1.0' in shown
     assert 'relay_attempt_seconds_bucket{le="0.005"} 1.0' in shown

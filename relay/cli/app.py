@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from cyclopts import App, CycloptsError
 
 from relay import __version__
-from relay.cli import check, demo, listen, send, subscriptions, tools, topics, worker
+from relay.cli import check, demo, lanes, listen, send, subscriptions, tools, topics, worker
 from relay.cli.common import plain, tell
 from relay.errors import Invalid, Problem, RelayError, Unreachable
 from relay.settings import shown
@@ -26,6 +26,7 @@ for command in (
     demo.demo,
     worker.worker,
     check.check,
+    lanes.lanes,
     send.send,
     listen.listen,
     tools.sign,

@@ -26,6 +26,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     delays    delivery records that wait for their time                                     pure
     fan       the deliveries of one record, counted down to its settlement                  pure
     room      how much may be in flight and in memory                                       edge (asyncio)
+    census    how the lanes are, for people                                                 pure
     attempt   admit -> sign -> deliver -> settle -> results -> produce: the only file that knows the order
     events    reads events, starts first attempts in the log's order                        edge
     deliveries  reads delivery topics, starts what is due                                   edge
@@ -35,7 +36,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     watchdog  ends the process when it stands still                                         edge (aiokafka, a thread)
     worker    how all of it runs side by side, and ends                                     edge
     start     where a group begins to read                                                  edge (aiokafka)
-    listener  /metrics, /livez, /readyz                                                     edge (aiohttp)
+    listener  /metrics, /lanes, /livez, /readyz                                             edge (aiohttp)
     ground    the broker and its topics, looked at before anything is touched               edge
     wiring    what a worker is made of, connected and put together                          edge
     service   a worker process: reached, wired, run, taken apart                            edge

@@ -8,14 +8,19 @@ import asyncio
 from contextlib import suppress
 from typing import NamedTuple
 
+import structlog
+
 from relay.model import Delivery, Reason, Verdict
 from relay.pipeline.attempt import decline
+from relay.pipeline.breaker import Circuit
 from relay.pipeline.consume import Intake
 from relay.pipeline.fan import Part
 from relay.pipeline.faults import Faults
-from relay.pipeline.lane import Outcome, Waiting
+from relay.pipeline.lane import Lane, Outcome, Waiting
 from relay.pipeline.lanes import Hold, Lanes
 from relay.pipeline.settle import admit, put_off
+
+log = structlog.get_logger()
 
 SWEEP_S = 0.2  # between two looks at what has waited too long
 IDLE_S = 1.0  # likewise, while nothing waits: much less than what comes meanwhile may wait
@@ -135,10 +140,21 @@ class Dispatch:
                 outcome = await self._attempt(one.work)
             finally:
                 now_s = self._tools.clock.monotonic()
-                self.lanes.over(one, outcome, now_s)
+                became = self.lanes.over(one, outcome, now_s)
+                if became is not None:
+                    self._tell(one.lane, became, now_s)
                 self._changed.set()
             one = None if self._stopped else self.lanes.next(now_s)
             self._begin(attempts)
+
+    def _tell(self, lane: Lane[Work], became: Circuit, now_s: float) -> None:
+        """Once an outage: a probe that fails is no news."""
+        whose = {"subscription_id": lane.id, "account_id": lane.account}
+        if became is Circuit.OPEN:
+            self._tools.metrics.circuits_opened.add()
+            log.info("circuit.opened", **whose, probe_in_s=round(lane.breaker.open_until_s - now_s, 3))
+        else:
+            log.info("circuit.closed", **whose)
 
     async def _attempt(self, work: Work) -> Outcome:
         delivery, part, intake = work

@@ -157,8 +157,9 @@ class Lane(Generic[T]):
                 return one
         return None
 
-    def over(self, one: Waiting[T], outcome: Outcome, now_s: float) -> None:
-        """An attempt is over."""
+    def over(self, one: Waiting[T], outcome: Outcome, now_s: float) -> Circuit | None:
+        """An attempt is over; what the circuit has become by it, or None when it is open or closed as before."""
+        became = None
         if outcome is Outcome.OK:
             self._ok_s = now_s
             if one.begun_s <= self._pressed_s:
@@ -169,11 +170,15 @@ class Lane(Generic[T]):
         self.in_flight -= 1
         if outcome is not Outcome.NONE:
             probe = one.probe and self.breaker.state is Circuit.PROBING  # else of a subscription that was changed
-            if self.breaker.heard(ok=outcome is Outcome.OK, probe=probe, now_s=now_s) is Circuit.CLOSED:
+            became = self.breaker.heard(ok=outcome is Outcome.OK, probe=probe, now_s=now_s)
+            if became is Circuit.CLOSED:
                 self.limit.restart()
+            elif probe:
+                became = None  # the probe failed
         elif one.probe:
             self.breaker.withdrawn()
         self._release(one)
+        return became
 
     def overdue(self, now_s: float) -> list[Waiting[T]]:
         """What has waited for too long, or waits at an open circuit, oldest first."""
@@ -198,8 +203,18 @@ class Lane(Generic[T]):
         return self.limit.value if self._slots is None else min(self.limit.value, self._slots)
 
     @property
-    def more(self) -> bool:
-        """Whether something waits that is not behind its lead."""
+    def slots(self) -> int | None:
+        """This worker's share of `max_in_flight`; None: the subscription has none."""
+        return self._slots
+
+    @property
+    def per_s(self) -> float | None:
+        """This worker's share of `rate_per_s`; None: the subscription has none."""
+        return self._per_s
+
+    @property
+    def eager(self) -> bool:
+        """Whether one waits that no other of its lead is before."""
         return bool(self._firsts or self._laters)
 
     @property

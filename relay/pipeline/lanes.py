@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from relay.model import Reason, Subscription
+from relay.pipeline.breaker import Circuit
 from relay.pipeline.lane import Lane, LaneRules, Outcome, Waiting
 from relay.pipeline.places import Places
 
@@ -109,7 +110,7 @@ class Lanes(Generic[T]):
         """What begins now, fairest first; None when nothing may, or nothing waits."""
         while (lane := self._fairest(now_s)) is not None:
             one = lane.take(now_s)
-            if not lane.more:
+            if not lane.eager:
                 del self._able[lane.id]
             if one is not None:
                 self._gone(one)
@@ -117,11 +118,12 @@ class Lanes(Generic[T]):
                 return one
         return None
 
-    def over(self, one: Waiting[T], outcome: Outcome, now_s: float) -> None:
-        """An attempt is over; its place is free."""
-        one.lane.over(one, outcome, now_s)
+    def over(self, one: Waiting[T], outcome: Outcome, now_s: float) -> Circuit | None:
+        """An attempt is over, and its place is free; what its lane's circuit has become by it, or None."""
+        became = one.lane.over(one, outcome, now_s)
         self.places.leave(one.lane.account)
         self._changed(one.lane, now_s)
+        return became
 
     def overdue(self, now_s: float) -> list[tuple[Waiting[T], Reason]]:
         """What has waited for too long, and why; each is to be removed, or waits on."""

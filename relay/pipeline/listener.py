@@ -1,6 +1,6 @@
-"""/metrics, /livez and /readyz of a worker, from the start: one that waits for its broker is seen to wait. Edge."""
+"""/metrics, /lanes, /livez and /readyz of a worker, from the start: one that waits for its broker is seen to. Edge."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +23,10 @@ def _not_yet() -> bool:
     return False
 
 
+def _none_yet(_: Mapping[str, str]) -> None:
+    return None
+
+
 @dataclass(slots=True)
 class Listener:
     """What is served; the worker puts itself in when it is there."""
@@ -30,6 +34,7 @@ class Listener:
     port: int = 0  # of RELAY_METRICS_ADDRESS, whoever listens there: no delivery may call it
     refresh: Callable[[], None] = _nothing  # sets the gauges, once a scrape
     ready: Callable[[], bool] = _not_yet
+    lanes: Callable[[Mapping[str, str]], bytes | None] = _none_yet  # a page, by what is asked for
 
 
 @asynccontextmanager
@@ -48,7 +53,12 @@ async def listening(
         ConfigProblem: The address cannot be listened on.
     """
     listener = Listener()
-    app = application(metrics, refresh=lambda: listener.refresh(), ready=lambda: listener.ready())  # noqa: PLW0108  set later
+    app = application(
+        metrics,
+        refresh=lambda: listener.refresh(),  # noqa: PLW0108  set later
+        ready=lambda: listener.ready(),  # noqa: PLW0108
+        lanes=lambda query: listener.lanes(query),  # noqa: PLW0108
+    )
     async with serving(app, socket or address) as port:
         listener.port = address[1] if socket else port
         yield listener

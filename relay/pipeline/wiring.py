@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -18,6 +18,7 @@ from relay.config import Config
 from relay.ending import let_go
 from relay.metrics import Metrics
 from relay.model import Outgoing
+from relay.pipeline import census
 from relay.pipeline.attempt import Bench
 from relay.pipeline.breaker import BreakerRules
 from relay.pipeline.client import DeliveriesAssignor, EventsAssignor
@@ -97,13 +98,21 @@ async def wired(
         metrics.buffer_bytes.set(tools.room.held_bytes)
         metrics.unacknowledged.set(tools.produce.unacknowledged)
         metrics.waiting.set(lanes.queued)
+        for state, count in census.counted(lanes, tools.clock.monotonic()).items():
+            metrics.lanes.labels(state).set(count)
         metrics.delayed.set(deliveries.held)
         metrics.lag.clear()
         metrics.open.clear()
         for intake in intakes:
             intake.show(metrics)
 
+    def page_of_lanes(query: Mapping[str, str]) -> bytes:
+        now_s, now_ms = tools.clock.monotonic(), tools.clock.now_ms()
+        asked = census.Asked(subscription=query.get("subscription"), state=query.get("state"))
+        return orjson.dumps(census.page(lanes, asked, now_s=now_s, now_ms=now_ms, worker=tools.worker))
+
     listener.refresh = refresh
+    listener.lanes = page_of_lanes
     listener.ready = lambda: all(intake.joined for intake in intakes)
     interval_s = config.commit_interval_s
     drain_s = config.drain_s

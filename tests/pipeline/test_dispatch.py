@@ -1,9 +1,14 @@
 """A bad endpoint costs only itself (promise P6): whole hours of it, in time that jumps."""
 
 import asyncio
+import logging
 from collections import Counter
+from collections.abc import MutableMapping
+from typing import Any
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from relay.model import Answer, Reply
 from relay.pipeline.lane import LaneRules
@@ -137,6 +142,29 @@ def test_a_receiver_that_flaps_keeps_its_traffic() -> None:
 
     assert world.verdicts("flaps")["delivered", "ok"] == 6_000
     assert world.verdicts("flaps")["deferred", "circuit_open"] == 0
+
+
+def test_an_outage_is_told_when_it_begins_and_when_it_is_over_however_many_probes_fail() -> None:
+    """A line each, and one more counted; of a receiver that is well there is nothing to tell."""
+    told: list[MutableMapping[str, Any]] = []
+
+    async def play() -> World:
+        structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.INFO))
+        with capture_logs() as lines:
+            async with World({"bad": away(5 * MINUTE_S), "good": well}) as world:
+                await world.emit_for(10 * MINUTE_S, bad=1, good=1)
+        told.extend(line for line in lines if line["event"].startswith("circuit."))
+        return world
+
+    world = played(play)
+
+    assert ["circuit.opened", "circuit.closed"] == [line["event"] for line in told]
+    assert {("bad", "bad", "info")} == {
+        (line["subscription_id"], line["account_id"], line["log_level"]) for line in told
+    }
+    assert told[0]["probe_in_s"] == 30.0
+    (counted,) = world.tools.metrics.circuits_opened.collect()
+    assert [1.0] == [sample.value for sample in counted.samples]
 
 
 @pytest.mark.parametrize("per_s", [2.0, 50.0])

@@ -2,13 +2,15 @@
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import orjson
 from aiohttp import ClientSession
 
 from relay.metrics import Metrics, ProcessMetrics
+from relay.pipeline.census import read
 from relay.pipeline.listener import Listener, listening, serving
 from relay.processes.endpoint import application
 
@@ -96,6 +98,35 @@ async def test_one_that_is_not_there_or_does_not_answer_is_left_out_and_counted(
     assert 'relay_process_scrapes_unanswered_total{process="3"} 1.0' in page
     assert 'relay_process_scrapes_unanswered_total{process="4"} 1.0' in page
     assert (503, "starting: 1, 3, 4\n") == ready
+
+
+async def test_the_lanes_of_all_are_one_page_and_who_is_silent_is_named() -> None:
+    """What is asked for reaches each; one that starts, is not there or hangs is left out, well within 2 s."""
+    asked: list[str] = []
+    async with staged(1, 2, 3, 4) as stage:
+
+        def lanes(query: Mapping[str, str]) -> bytes:
+            asked.append(query["subscription"])
+            lane = {"subscription_id": "é&=", "account_id": "a", "state": "open", "limit": 1, "max_in_flight": None}
+            lane |= {"rate_per_s": None, "in_flight": 0, "queued": 0, "deferred": 5, "retry_at": None, "why": None}
+            return orjson.dumps(
+                {"lanes": [{**lane, "worker": "w-1"}], "total": 9, "workers": ["w-1"], "unanswered": []}
+            )
+
+        async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            await reader.read()
+            writer.close()
+
+        stage.workers[1][0].lanes = lanes
+        server = await asyncio.start_unix_server(silent, stage.folder / "4")
+        async with server, asyncio.timeout(1.8):
+            status, raw = await stage.get("/lanes?subscription=%C3%A9%26%3D&state=open")
+
+    page = read(raw.encode())
+    assert status == 200
+    assert ["é&="] == asked
+    assert [("é&=", 1)] == [(one["subscription_id"], one["process"]) for one in page.lanes]
+    assert (9, ("w-1",), (2, 3, 4)) == (page.total, page.workers, page.unanswered)
 
 
 async def test_a_socket_that_a_killed_worker_left_behind_is_taken_over() -> None:
