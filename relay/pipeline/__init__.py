@@ -5,7 +5,6 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     decode    bytes -> Event or Delivery, or Malformed with its reason                      pure
     filters   the JSON operator filter, compiled once                                       pure
     match     Event x subscriptions -> endpoints, in id order                               pure
-    order     one first attempt at a time per (subscription, lead), in the log's order      pure
     schedule  attempt -> delay, deferral -> delay, when a record is due                     pure
     sign      Delivery x Endpoint x now -> Request                                          pure
     egress    which addresses may be called, with the reason                                pure
@@ -14,9 +13,11 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     settle    Delivery x Reply -> Verdict                                                   pure
     results   Verdict -> the records that tell it                                           pure
     produce   records -> Kafka, acknowledged                                                edge (aiokafka)
+    phase     the life of an assignment                                                     pure
     ledger    per (partition, assignment): taken, settled, committable                      pure
     settled   what is settled above the committed offset <-> the commit's metadata          pure
     holdings  the ledgers of a consumer through rebalances                                  pure
+    offsets   what a group has committed, and nothing older                                 edge (aiokafka)
     client    a consumer in its group, and what it does not show of itself                  edge (aiokafka)
     commit    what is settled -> committed                                                  edge
     health    what an endpoint answered lately -> gone, failing, recovered                  pure
@@ -25,11 +26,18 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     seen      which turn of a retry chain was met before                                    pure
     delays    delivery records that wait for their time                                     pure
     fan       the deliveries of one record, counted down to its settlement                  pure
-    room      how much may be in flight and in memory                                       edge (asyncio)
+    room      how much may be in memory                                                     edge (asyncio)
     census    how the lanes are, for people                                                 pure
+    limit     how many requests to one receiver at once: up on success, down on trouble     pure
+    rate      at most so many a second, evenly spaced                                       pure
+    breaker   the circuit of one receiver: closed, open for a while, then one probe         pure
+    lane      what waits for one receiver, and when it may go                               pure
+    places    the requests that a worker may have under way, shared between accounts        pure
+    lanes     every receiver in a lane of its own, and all of them in the worker's places   pure
     attempt   admit -> sign -> deliver -> settle -> results -> produce: the only file that knows the order
-    events    reads events, starts first attempts in the log's order                        edge
-    deliveries  reads delivery topics, starts what is due                                   edge
+    dispatch  deliveries into their lanes, and attempts out of them                         edge
+    events    reads events, whose first attempts go into their lanes in the log's order     edge
+    deliveries  reads delivery topics, puts what is due into its lane                       edge
     faults    what cannot be walked, and how often that may be                              edge
     watch     whether something that should move has stood still for too long               pure
     sights    what the watchdog sees of a worker                                            edge

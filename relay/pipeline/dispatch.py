@@ -159,6 +159,7 @@ class Dispatch:
     async def _attempt(self, work: Work) -> Outcome:
         delivery, part, intake = work
         ledger = part.fan.ledger
+        intake.pulse()
         if ledger.ready or await intake.admits(ledger):
             return await self._faults.attempt(delivery, part)
         part.abandon()

@@ -10,7 +10,8 @@ ledger sent; in every other case the ledger is retired, and the partition starts
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from relay.pipeline.ledger import Commit, Ledger, Phase
+from relay.pipeline.ledger import Commit, Ledger
+from relay.pipeline.phase import Phase
 from relay.pipeline.settled import Settled
 
 Partition = tuple[str, int]

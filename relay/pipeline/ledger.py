@@ -4,44 +4,17 @@ What of one partition has been taken and settled while one assignment lasts. Pur
 An offset is committable when it and all below it are settled: every delivery of the record has an outcome, and every
 record that tells it is acknowledged. What is settled above that goes into the commit's metadata (`settled`). Offsets
 are never assumed contiguous: compaction and transaction markers leave gaps.
-
-    LOADING --begin--> OPEN --drain--> DRAINING --suspend--> SUSPENDED --resume--> OPEN     the partition came back
-                       | ^                                       |
-                 doubt | | reopen                                '--retire--> RETIRED      it did not, or who knows
-                       v |
-                     DOUBTED    the process was frozen: it may be another's, and nobody has said so yet
-
-Of whatever phase, `close` (the worker goes down) leads to CLOSING where something may still be committed, and else to
-RETIRED; so does `retire`. While its fate is open (DRAINING, DOUBTED, SUSPENDED) nothing is started, what is in flight
-goes on, and in the last two retries and dead letters are held back, for a new owner would write them too. A late
-settlement lands in a retired ledger and moves nothing.
 """
 
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from itertools import takewhile
 from typing import Protocol
 
 from relay.model import Record
+from relay.pipeline.phase import COMMITTABLE, HELD_BACK, SUSPENDABLE, UNDECIDED, Phase
 from relay.pipeline.settled import CHARACTERS, Print, Settled, Walked, encode, fits, lower_half, print_of
-
-
-class Phase(Enum):
-    """Of an assignment."""
-
-    LOADING = auto()
-    OPEN = auto()
-    DRAINING = auto()
-    DOUBTED = auto()
-    SUSPENDED = auto()
-    CLOSING = auto()
-    RETIRED = auto()
-
-
-UNDECIDED = frozenset({Phase.DRAINING, Phase.DOUBTED, Phase.SUSPENDED})
-COMMITTABLE = frozenset({Phase.OPEN, Phase.DRAINING, Phase.CLOSING})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +75,7 @@ class Ledger:
     @property
     def suspended(self) -> bool:
         """The partition may be another's: what that one would write too is held back."""
-        return self.phase in {Phase.DOUBTED, Phase.SUSPENDED}
+        return self.phase in HELD_BACK
 
     @property
     def retired(self) -> bool:
@@ -164,7 +137,7 @@ class Ledger:
 
     def suspend(self) -> None:
         """What could be committed is; the partition may be another's by now."""
-        if self.phase in {Phase.OPEN, Phase.DRAINING, Phase.DOUBTED}:  # open: it was loaded while the others drained
+        if self.phase in SUSPENDABLE:
             self.phase = Phase.SUSPENDED
         else:
             self.retire()  # was loading, or going down: nothing of it would go on

@@ -289,7 +289,7 @@ async def test_an_attempt_on_its_way_to_another_owner() -> None:
         return ledger.ready
 
     work = Work(new_id=broken)
-    part, intake = work.part(), cast("Intake", SimpleNamespace(admits=admits))
+    part, intake = work.part(), cast("Intake", SimpleNamespace(admits=admits, pulse=lambda: None))
     lanes: Lanes[dispatch.Work] = Lanes(LaneRules(), places=1, buffer_bytes=1_000)
     waiting = dispatch.Work(a_delivery(), part, intake)
     work.ledger.close()

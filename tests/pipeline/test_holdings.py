@@ -15,7 +15,8 @@ from hypothesis.stateful import (
 )
 
 from relay.pipeline.holdings import Found, Holdings, Partition
-from relay.pipeline.ledger import NOTHING, Commit, Ledger, Phase
+from relay.pipeline.ledger import NOTHING, Commit, Ledger
+from relay.pipeline.phase import Phase
 from relay.pipeline.settled import Print, Settled
 
 PARTITIONS: Sequence[Partition] = [("leads.events", number) for number in range(3)]

@@ -249,7 +249,7 @@ class World:
         fan.over()
 
     async def _offer(self, delivery: Delivery, fan: Fan, *, first: bool) -> None:
-        intake = cast("Intake", SimpleNamespace(admits=self._admits))
+        intake = cast("Intake", SimpleNamespace(admits=self._admits, pulse=lambda: None))
         work = Work(delivery, fan.part(delivery.subscription_id), intake)
         await self.dispatch.offer(work, first=first, attempts=self._attempts)
 
