@@ -1,9 +1,9 @@
 """
 relay stands between an event bus and the outside world.
 
-    leads.events --> consume -> decode -> match -> order -> sign -> deliver -> settle --> results     every attempt
-                                           ^                                      |-----> deliveries    retry
-    deliveries.<delay> -- (when due) ------'                                      '-----> dead-letters  gave up
+    leads.events --> consume -> decode -> match -> lane -> sign -> deliver -> settle --> results     every attempt
+                                           ^                                     |-----> deliveries    retry, deferral
+    deliveries.<delay> -- (when due) ------'                                     '-----> dead-letters  gave up
 
 Three promises carry the rest: at least once; bounded memory and in-flight work; nothing is committed before its outcome
 is acknowledged.

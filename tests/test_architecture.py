@@ -14,7 +14,10 @@ PURE = (
         f"relay/pipeline/{name}.py"
         for name in ("settle", "results", "ledger", "settled", "holdings", "seen", "watch", "delays", "fan", "health")
     ),
-    *(f"relay/pipeline/{name}.py" for name in ("limit", "rate", "breaker", "places", "lane", "lanes", "census")),
+    *(
+        f"relay/pipeline/{name}.py"
+        for name in ("phase", "limit", "rate", "breaker", "places", "lane", "lanes", "census")
+    ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
