@@ -94,7 +94,7 @@ class Config:
         1000, within(settings.whole, "1", "100000", "what waits there keeps its place in RELAY_BUFFER_BYTES")
     )
     lane_wait_s: float = setting(
-        5.0, within(settings.seconds, "0.1", "60", "commits of its partition wait for so long, and for an attempt")
+        5.0, within(settings.seconds, "0.1", "30", "commits of its partition wait for so long, the watchdog for 60 s")
     )
     breaker_share: float = setting(
         0.8, within(settings.share, "0.1", "1", "a receiver that fails some of the time keeps its traffic")

@@ -1,4 +1,9 @@
-"""The gate: `python -m tests` lints, checks format and types, and runs every test; what follows goes to pytest."""
+"""
+The gate: `python -m tests` lints, checks format and types, and runs every test; what follows goes to pytest.
+
+Files of tests run side by side, two at a time: most of them wait for brokers and processes, and each of the two has a
+broker of its own.
+"""
 
 import subprocess
 import sys
@@ -8,7 +13,7 @@ STEPS = {
     "ruff check": ["ruff", "check", "."],
     "ruff format": ["ruff", "format", "--check", "."],
     "mypy": ["mypy"],
-    "pytest": ["pytest"],
+    "pytest": ["pytest", "--numprocesses=2", "--dist=loadfile"],
 }
 
 

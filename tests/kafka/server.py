@@ -6,6 +6,7 @@ that `RELAY_TEST_KAFKA=host:port` names, whose topics other than the tests' own 
 """
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
@@ -214,15 +215,21 @@ def _libraries() -> Path:
             raise NoKafka(f"`{program}` is not there: install Java {JAVA} or newer and Maven, or set RELAY_TEST_KAFKA")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "relay-tests" / f"kafka-{VERSION}"
     libraries = cache / "libs"
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:  # tests run side by side, and one of them fetches
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _fetch(cache, libraries)
+    return libraries
+
+
+def _fetch(cache: Path, libraries: Path) -> None:
     if not (cache / "complete").exists():
-        cache.mkdir(parents=True, exist_ok=True)
         (cache / "pom.xml").write_text(POM)
         fetch = ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={libraries}"]
         done = subprocess.run(fetch, cwd=cache, capture_output=True, text=True, timeout=FETCH_S, check=False)
         if done.returncode:
             raise NoKafka(f"Maven could not fetch Kafka {VERSION}: {done.stdout[-1000:]}{done.stderr[-1000:]}")
         (cache / "complete").touch()
-    return libraries
 
 
 def free_ports(count: int) -> list[int]:
