@@ -59,13 +59,13 @@ def test_one_that_hangs_is_not_noticed_by_the_others() -> None:
 
     async def play() -> World:
         async with World({"bad": hangs, "one": well, "two": well}) as world:
-            await world.emit_for(5 * MINUTE_S, bad=20, one=20, two=20)
+            await world.emit_for(3 * MINUTE_S, bad=20, one=20, two=20)
             return world
 
     world = played(play)
 
     for name in ("one", "two"):
-        assert Counter({("delivered", "ok"): 6_000}) == world.verdicts(name)
+        assert Counter({("delivered", "ok"): 3_600}) == world.verdicts(name)
         assert max(row["queued_ms"] for row in world.results if row["subscription_id"] == name) <= 1
     assert world.waits_s == pytest.approx(0.0)
     assert overlap(world.of("bad")) <= 8
@@ -120,13 +120,15 @@ def test_what_an_outage_costs(hours: int, most: int) -> None:
             await world.emit_for(MINUTE_S, away=5)
             await asyncio.sleep(hours * HOUR_S - MINUTE_S)
             written = max(world.written.values())
-            await asyncio.sleep(48 * HOUR_S)
+            while sum(call.ok for call in world.calls) < 300:  # noqa: ASYNC110  it is the time that passes
+                await asyncio.sleep(10 * MINUTE_S)
             return world, written
 
     world, written = played(play)
 
+    print(f"{hours} h: at most {written} records on delivery topics a delivery")
     assert written <= most
-    assert 300 == len({call.id for call in world.of("away") if call.ok})
+    assert 300 == len({call.id for call in world.calls if call.ok})
 
 
 def test_a_receiver_that_flaps_keeps_its_traffic() -> None:

@@ -10,7 +10,7 @@ import logging
 import selectors
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace, TracebackType
 from typing import Any, Self, TypeVar, cast
@@ -155,6 +155,7 @@ class World:
         self.offset = 0
         self.under_way: Counter[str] = Counter()
         self._attempts = asyncio.TaskGroup()
+        self._over = asyncio.Event()
 
     def register(self, name: str, **changes: Any) -> None:  # noqa: ANN401
         """There is this subscription, and its account has its name."""
@@ -171,6 +172,7 @@ class World:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
         self.dispatch.stop()
         await self._attempts.__aexit__(kind, error, trace)
 
@@ -236,11 +238,10 @@ class World:
         delay_s = TOPICS.delay_of(record.topic)
         identity = headers["relay-delivery-id"] + headers["relay-attempt"]
         until_s = self.clock.monotonic() + delay_s + jitter_ms(identity, delay_s) / 1000
-        # what is due later than the run lasts is left where it is, as on a topic
-        while self.clock.monotonic() < until_s:
-            if self.dispatch._stopped:
-                return
-            await asyncio.sleep(min(until_s - self.clock.monotonic(), 60.0))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(until_s - self.clock.monotonic()):
+                await self._over.wait()
+                return  # what is due later than the run lasts is left where it is, as on a topic
         again = replace(a_record(None), value=record.value, headers=record.headers, topic=record.topic)
         self.offset += 1
         self.ledger.take([replace(again, offset=self.offset)])
