@@ -5,7 +5,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from tests.kafka.driver import Relay, until
+from tests.kafka.driver import NARROW, Relay, until
 
 LOOK_S = 0.2  # how soon a worker that ended by itself is noticed
 STOP_S = 60  # a drain of 30 s, and what comes after it
@@ -15,6 +15,7 @@ SETTINGS = {
     "RELAY_HOLD_DELAYS": "1s,2s,4s",
     "RELAY_TIMEOUT_S": "4",
     "RELAY_CONNECT_TIMEOUT_S": "2",
+    **NARROW,
 }
 
 

@@ -199,11 +199,11 @@ def _repeats(
 
 
 def _unseen(results: Sequence[Result]) -> list[Request]:
-    """Attempts that the receiver refused, and so never saw: made again, they look like the first."""
+    """Attempts that the receiver never saw, refused or put off: made again, they look like the first."""
     return [
         Request("", one.id, one.attempt, "", one.at, one.at, None)
         for one in results
-        if one.verdict == "retry" and one.reason == "connect"
+        if one.verdict == "deferred" or (one.verdict == "retry" and one.reason == "connect")
     ]
 
 

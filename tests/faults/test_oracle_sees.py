@@ -8,7 +8,7 @@ from tests.faults.history import Excuse, Subscriber, Window
 from tests.faults.oracle import Judgement, judge
 from tests.faults.receiver import now_s
 from tests.faults.stage import Stage, staged
-from tests.kafka.driver import until
+from tests.kafka.driver import WIDE, until
 
 pytestmark = pytest.mark.kafka
 
@@ -43,7 +43,7 @@ async def killed_with_a_head_open(stage: Stage) -> Judgement:
 
 
 async def judged(kafka: str, folder: Path, prefix: str, **settings: str) -> Judgement:
-    patient = {"RELAY_TIMEOUT_S": "30"} | settings  # nothing that hangs ends before the kill
+    patient = {"RELAY_TIMEOUT_S": "30", **WIDE} | settings  # nothing that hangs ends before the kill
     async with staged(kafka, folder, prefix, subscribers=(HANGS, TAKES), static=True, settings=patient) as stage:
         return await killed_with_a_head_open(stage)
 

@@ -9,7 +9,7 @@ from tests.faults.oracle import delivery_id
 from tests.faults.receiver import now_s
 from tests.faults.scene import all_in, beside, ended
 from tests.faults.stage import staged
-from tests.kafka.driver import until
+from tests.kafka.driver import WIDE, until
 
 pytestmark = pytest.mark.kafka
 
@@ -25,7 +25,7 @@ async def test_a_worker_frozen_past_its_session_neither_drains_nor_commits_when_
     kafka: str, tmp_path: Path, prefix: str
 ) -> None:
     """The group is empty by then, so that the broker would take its commit, and offsets would go backwards."""
-    async with staged(kafka, tmp_path, prefix, subscribers=(OK,), settings={"RELAY_TIMEOUT_S": "30"}) as stage:
+    async with staged(kafka, tmp_path, prefix, subscribers=(OK,), settings={"RELAY_TIMEOUT_S": "30", **WIDE}) as stage:
         stage.observer.every_s = 0.1
         receiver, fleet, load = stage.receiver, stage.fleet, stage.load
         async with beside(stage.observer.run()):
@@ -68,7 +68,7 @@ async def test_a_frozen_worker_writes_no_retry_for_what_others_have_delivered_me
     kafka: str, tmp_path: Path, prefix: str
 ) -> None:
     """Its receiver said 500 while it was frozen, and 200 to its heir: when it wakes, nothing is sent any more."""
-    settings = {"RELAY_TIMEOUT_S": "60", "RELAY_LANE_IN_FLIGHT": "100"}
+    settings = {"RELAY_TIMEOUT_S": "60", **WIDE}
     async with staged(kafka, tmp_path, prefix, subscribers=(OK,), settings=settings) as stage:
         receiver, fleet, load = stage.receiver, stage.fleet, stage.load
         fleet.start(0)

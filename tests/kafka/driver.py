@@ -20,6 +20,9 @@ ROOT = Path(__file__).parents[2]
 KEY = base64.b64encode(bytes(range(32))).decode()
 SECRET = "a-secret-of-this-test"
 Pair = tuple[bytes | None, bytes | None]
+# What a receiver may be sent at once, where lanes are not what is tested: many tests hold hundreds of requests open.
+WIDE = {"RELAY_LANE_IN_FLIGHT": "512", "RELAY_LANE_QUEUE": "100000", "RELAY_LANE_WAIT_S": "30"}
+NARROW = {"RELAY_LANE_IN_FLIGHT": "8", "RELAY_LANE_QUEUE": "1000", "RELAY_LANE_WAIT_S": "5"}  # the defaults
 
 
 def an_event(
@@ -63,6 +66,7 @@ class Relay:
             "RELAY_SECRET_KEYS": f"k1:{KEY}",
             "RELAY_RETRY_DELAYS": "1s,2s",
             "RELAY_HOLD_DELAYS": "1s,2s",
+            **WIDE,
             "RELAY_METRICS_ADDRESS": "127.0.0.1:0",
             "RELAY_LOG_FORMAT": "json",
             **settings,

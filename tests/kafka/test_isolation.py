@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.kafka.driver import Relay, an_event, until
+from tests.kafka.driver import NARROW, Relay, an_event, until
 from tests.kafka.journal import Journal
 
 pytestmark = pytest.mark.kafka
 
-HASTY = {  # an outage of minutes in seconds
+HASTY = NARROW | {  # an outage of minutes in seconds
     "RELAY_TIMEOUT_S": "1",
     "RELAY_CONNECT_TIMEOUT_S": "1",
     "RELAY_RETRY_DELAYS": "1s,2s,3s,4s,5s,6s",
@@ -70,7 +70,7 @@ async def test_a_rate_is_kept_by_two_workers_together(kafka: str, prefix: str, t
     """Each sends its share of the partitions; what is too much is put off and spends no attempt."""
     per_s = 10
     async with Journal() as journal:
-        with Relay(kafka, prefix, tmp_path, RELAY_LANE_WAIT_S="1", RELAY_HOLD_DELAYS="1s,2s") as relay:
+        with Relay(kafka, prefix, tmp_path, **NARROW | {"RELAY_LANE_WAIT_S": "1"}) as relay:
             await relay.prepare()
             await relay.subscribe("paced", journal.url("ok/paced"), "--rate-per-s", str(per_s))
             workers = [relay.worker(), relay.worker()]
