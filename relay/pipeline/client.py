@@ -4,11 +4,14 @@ A consumer in its group, and what it does not show of itself (aiokafka 0.14). Ed
 Everything that leans on the client's private parts stands here, each with the reason.
 """
 
-from collections.abc import Iterable, Mapping
+import asyncio
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError
 
 from relay.ending import let_go
 from relay.pipeline.holdings import Partition
@@ -20,6 +23,8 @@ SESSION_MS = 10_000  # how long a killed worker's partitions stand still
 REBALANCE_MARGIN_S = 12  # the group waits for the slowest drain, a commit after it, and a slow broker
 POLL_MAX_MS = 24 * 3_600_000  # backpressure may keep us from polling; whether we live is not told by that
 METADATA_MAX_AGE_MS = 5_000  # how soon a new partition is seen
+BOUNDS_S = 4.0  # for where a log begins and ends; the client asks for 40 s, and for all partitions or none
+NO_LEADER = -1
 
 
 class EventsAssignor(StickyPartitionAssignor):  # type: ignore[misc]
@@ -43,6 +48,7 @@ class Client(AIOKafkaConsumer):  # type: ignore[misc]
         drain_s: float,
         instance_id: str | None,
     ) -> None:
+        self.group = group
         super().__init__(
             **settings,
             **fetch,
@@ -89,6 +95,42 @@ class Client(AIOKafkaConsumer):  # type: ignore[misc]
     def count(self, topic: str) -> int:
         """Partitions of a topic, by the metadata that is here."""
         return len(self._client.cluster.partitions_for_topic(topic) or ())
+
+    def by_leader(self, partitions: Iterable[Partition]) -> dict[int, list[Partition]]:
+        """
+        Partitions by the broker that leads them, by the metadata that is here; those that none leads under NO_LEADER.
+
+        For these the metadata is asked for anew: a question to the client itself would wait for it, and fail for all.
+        """
+        led: dict[int, list[Partition]] = defaultdict(list)
+        for at in partitions:
+            leader = self._client.cluster.leader_for_partition(TopicPartition(*at))
+            led[NO_LEADER if leader is None else leader].append(at)
+        if NO_LEADER in led:
+            self._client.force_metadata_update()
+        return dict(led)
+
+    async def bounds(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
+        """
+        Where their logs begin and end, of those that a broker leads and tells it of in time: asked together, and where
+        that fails each by itself, so that one's trouble is its own. Never raises for trouble of the broker's.
+        """
+        led = [at for leader, some in self.by_leader(partitions).items() if leader != NO_LEADER for at in some]
+        known = await self._bounds(led)
+        if not known and len(led) > 1:
+            for one in await asyncio.gather(*(self._bounds([at]) for at in led)):
+                known |= one
+        return known
+
+    async def _bounds(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]:
+        """Of all or of none."""
+        asked = [TopicPartition(*at) for at in partitions]
+        try:
+            async with asyncio.timeout(BOUNDS_S):
+                begins, ends = await self.beginning_offsets(asked), await self.end_offsets(asked)
+        except (KafkaError, TimeoutError):
+            return {}
+        return {(tp.topic, tp.partition): (begins[tp], ends[tp]) for tp in asked}
 
     def rejoin(self) -> None:
         """The group is asked to share out anew."""

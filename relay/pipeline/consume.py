@@ -8,6 +8,7 @@ resumes; records of a partition that is not ready are ignored.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,17 +18,15 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from relay.metrics import Metrics
 from relay.model import Record
-from relay.pipeline.client import HEARTBEAT_MS, SESSION_MS, Client
+from relay.pipeline.client import Client
 from relay.pipeline.commit import Commits
+from relay.pipeline.frozen import Freeze
 from relay.pipeline.holdings import Holdings, Partition
 from relay.pipeline.ledger import Ledger
-from relay.pipeline.start import Lost, resumption
+from relay.pipeline.start import Lost, Resumption, peek, resumption
 
 log = structlog.get_logger()
 
-# Without any turn of ours: the group may have given our partitions to others. The session runs from the last heartbeat,
-# which was sent up to a second before the last turn, and took its time.
-FROZEN_S = (SESSION_MS - 2 * HEARTBEAT_MS) / 1000
 RELOAD_S = 0.5  # between tries to read offsets, while the broker is in trouble or the group rebalances again
 TROUBLE_S = 1.0  # between polls while the client reports trouble with the broker
 EVENTS_FETCH_BYTES = 512 * 1024  # a partition; some 450 events, enough that a fetch costs little an event
@@ -50,19 +49,15 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         instance_id: str | None = None,
         lost: Callable[[Lost], None],
     ) -> None:
-        self._settings = settings
+        self._peek = partial(peek, settings)
         self.group = group
         self.topics = topics
-        self._drain_s = drain_s
-        self._lost = lost
+        self._drain_s, self._lost = drain_s, lost
         self._ask_again = instance_id is not None  # a static member is given what it had, whatever has grown since
         self.forgotten: Callable[[Ledger], None] = lambda _: None  # told of every ledger that is retired
         self.decided: Callable[[], None] = lambda: None  # told whenever what is ours, or its fate, has changed
-        self._unloaded = asyncio.Event()
-        self._quiet = asyncio.Event()
-        self._fate = asyncio.Event()
-        self._doubt = False  # the process was frozen, and the group has not confirmed us yet
-        self._pulse_at = 0.0
+        self._unloaded, self._quiet, self._fate = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._asked: set[Ledger] = set()  # of what is loading, where it goes on is being asked
         self._paused: set[Partition] = set()
         self._counts: dict[str, int] = {}  # partitions of each topic, when last assigned
         self._holdings = Holdings()
@@ -73,6 +68,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             settings, group=group, assignor=assignor, fetch=fetch, drain_s=drain_s, instance_id=instance_id
         )
         self._commits = Commits(self.consumer, self._holdings)
+        self._freeze = Freeze(self.consumer, self._holdings)
 
     @property
     def ledgers(self) -> Mapping[Partition, Ledger]:
@@ -93,7 +89,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Ledgers are noted down and their partitions paused; nothing slow, for no heartbeat runs meanwhile."""
         self._paused.clear()  # aiokafka's own pauses end with the assignment
-        self._pulse_at = asyncio.get_running_loop().time()
+        self._freeze.assigned(asyncio.get_running_loop().time())
         partitions = [(tp.topic, tp.partition) for tp in assigned]
         retired = self._holdings.assigned(partitions, self.consumer.generation)
         for at in partitions:
@@ -105,7 +101,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:  # noqa: ARG002  it is always all
         """What is in flight gets a short while, what is settled is committed, the ledgers wait for their fate."""
-        self._rebalancing, self._doubt = True, False
+        self._rebalancing = True
+        self._freeze.revoked()
         current = self._holdings.drain(self.consumer.generation)
         if current:
             self.decided()  # what was in doubt is ours to commit
@@ -127,56 +124,50 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     # -- what the worker calls
 
     async def load(self) -> None:
-        """Make assigned partitions ready as they come, until cancelled."""
-        while True:
-            await self._unloaded.wait()
-            self._unloaded.clear()
-            try:
-                await self._confirm()
-                await self._load(self._holdings.loading())
-            except (KafkaError, IllegalStateError) as error:  # a rebalance under our feet, or a broker in trouble
-                log.info("assignment.reloading", error=repr(error))
-                await asyncio.sleep(RELOAD_S)
-                self._unloaded.set()
+        """Make assigned partitions ready as they come, until cancelled; one leader's trouble holds up no other's."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._unloaded.wait()
+                self._unloaded.clear()
+                if await self._freeze.confirm():
+                    self._decide()
+                loading = {at: one for at, one in self._holdings.loading().items() if one not in self._asked}
+                self._asked.update(loading.values())
+                for some in self.consumer.by_leader(loading).values():
+                    group.create_task(self._load({at: loading[at] for at in some}))
 
     async def _load(self, loading: Mapping[Partition, Ledger]) -> None:
-        if not loading:
-            return
-        suspended = dict(self._holdings.suspended)
-        found = await resumption(self.consumer, self._settings, list(loading), known=suspended)
-        resumed = 0
-        for at, ledger in loading.items():
-            if self.ledgers.get(at) is not ledger:
-                continue  # the group has rebalanced meanwhile
-            now, retired = self._holdings.begin(at, found[at].found)
-            resumed += now is not ledger
-            if now is ledger and (lost := found[at].lost) is not None:
-                self._lost(lost)
-            self.consumer.seek(TopicPartition(*at), now.position)
-            self.resume(at)
-            self._decide(retired)
-        log.info("assignment.loaded", partitions=len(loading), resumed=resumed, generation=self.consumer.generation)
+        """These are ready, each as soon as it is known where it goes on; what is left is asked for again."""
+        done, trouble = [], "no leader, or no answer of it"
+        known = self._holdings.suspended
+        try:
+            async for at, one in resumption(self.consumer, self._peek, list(loading), known=known):
+                if self.ledgers.get(at) is loading[at]:  # else the group has rebalanced meanwhile
+                    done.append(self._begin(at, loading[at], one))
+        except (KafkaError, IllegalStateError) as error:  # a rebalance under our feet, or a broker in trouble
+            trouble = repr(error)
+        if done:
+            log.info("assignment.loaded", partitions=len(done), resumed=sum(done), generation=self.consumer.generation)
+        if left := sum(self._holdings.loading().get(at) is ledger for at, ledger in loading.items()):
+            log.info("assignment.reloading", partitions=left, error=trouble)
+            await asyncio.sleep(RELOAD_S)
+            self._unloaded.set()
+        self._asked.difference_update(loading.values())
+
+    def _begin(self, at: Partition, ledger: Ledger, one: Resumption) -> bool:
+        """It is read on; whether by the ledger that it had before."""
+        now, retired = self._holdings.begin(at, one.found)
+        if one.lost and now is ledger:
+            self._lost(one.lost)
+        self.consumer.seek(TopicPartition(*at), now.position)
+        self.resume(at)
+        self._decide(retired)
+        return now is not ledger
 
     def pulse(self) -> None:
-        """We live. If we did not for longer than a session, nothing is started until the group confirms us."""
-        now = asyncio.get_running_loop().time()
-        if now - self._pulse_at > FROZEN_S and not self._rebalancing and self._holdings.doubt():
-            log.warning("worker.frozen", seconds=round(now - self._pulse_at, 1), group=self.group)
-            self._doubt = True
+        """We live."""
+        if self._freeze.pulse(asyncio.get_running_loop().time()):
             self._unloaded.set()
-        self._pulse_at = now
-
-    async def _confirm(self) -> None:
-        """A heartbeat is taken: we are still a member. If it is refused, the client joins the group anew."""
-        generation = self.consumer.generation
-        while self._doubt:
-            if await self.consumer.confirmed() and self._doubt:
-                self._doubt = False
-                for at, ledger in self._holdings.trust(generation).items():
-                    self.consumer.seek(TopicPartition(*at), ledger.position)
-                self._decide()
-            elif self._doubt:
-                await asyncio.sleep(RELOAD_S)
 
     async def admits(self, ledger: Ledger) -> bool:
         """Whether something of it may be started; while its fate is open, that is waited for."""

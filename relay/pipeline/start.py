@@ -6,18 +6,17 @@ that the log no longer holds at what is left, and what was passed over is told.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from relay.ending import let_go
-from relay.pipeline.client import Client
 from relay.pipeline.holdings import Found, Partition
-from relay.pipeline.ledger import NOTHING, Ledger
+from relay.pipeline.ledger import NOTHING, Commit, Ledger
 from relay.pipeline.offsets import committed
 from relay.pipeline.settled import Print, Settled, decode, print_of
 
@@ -25,7 +24,8 @@ log = structlog.get_logger()
 
 ESTABLISH_S = 15.0  # for a handful of questions; aiokafka itself would ask for ever
 AGAIN_S = 0.2  # between questions that the broker cannot answer yet
-PEEK_S = 10.0  # for one record of each partition
+PEEK_S = 10.0  # for one record of each partition, the connection included
+PEEKS = 2  # a slow broker is asked once more: without its map a partition repeats up to 20,000 deliveries
 PEEK_BYTES = 1  # a partition: the broker sends one batch whole all the same (KIP-74), and more is not looked at
 
 
@@ -58,62 +58,90 @@ class Resumption:
     lost: Lost | None = None
 
 
+class Logs(Protocol):
+    """What is asked of the group's consumer."""
+
+    async def committed_with_metadata(self, partitions: Sequence[Partition]) -> dict[Partition, Commit]: ...
+
+    async def bounds(self, partitions: Sequence[Partition]) -> dict[Partition, tuple[int, int]]: ...
+
+
+Peek = Callable[[Mapping[Partition, int]], Awaitable[dict[Partition, Print | None]]]
+
+
 async def resumption(
-    consumer: Client,
-    settings: Mapping[str, Any],
-    partitions: Sequence[Partition],
-    *,
-    known: Mapping[Partition, Ledger],
-) -> dict[Partition, Resumption]:
+    consumer: Logs, look: Peek, partitions: Sequence[Partition], *, known: Mapping[Partition, Ledger]
+) -> AsyncIterator[tuple[Partition, Resumption]]:
     """
-    Where each of these partitions goes on by the broker's word, each committed offset and its metadata read in one.
+    Where partitions go on by the broker's word, each committed offset and its metadata read in one: each as soon as it
+    is known, those whose map must be proved last. One that no broker leads, or tells of in time, is left out.
 
     A map counts only if the record at its top is fetched and is the one that it was made of.
 
     Args:
         consumer: The group's, which holds the partitions.
-        settings: Of the client.
+        look: At the records at the tops of maps: `peek`.
         partitions: To be read on.
         known: Ledgers that recognise what they sent; their maps need no proof.
 
     Raises:
-        KafkaError: The broker is in trouble; ask again.
+        KafkaError: The broker is in trouble; ask again for what is left.
     """
-    at = [TopicPartition(*one) for one in partitions]
     helds = await consumer.committed_with_metadata(partitions)
-    begins, ends = await consumer.beginning_offsets(at), await consumer.end_offsets(at)
-    maps: dict[TopicPartition, Settled] = {}
-    for tp, held in ((TopicPartition(*one), held) for one, held in helds.items()):
-        one = known.get((tp.topic, tp.partition))
-        if (one is None or not one.recognises(held)) and begins[tp] <= held.offset:
-            settled = decode(held.metadata, held.offset) if held.metadata else None
-            if settled is not None and settled.top < ends[tp]:
-                maps[tp] = settled
-            elif held.metadata:
-                log.warning("map.refused", topic=tp.topic, partition=tp.partition, offset=held.offset)
-    prints = await _peek(settings, {tp: one.top for tp, one in maps.items()})
-    found: dict[Partition, Resumption] = {}
-    for tp in at:
-        held, settled = helds.get((tp.topic, tp.partition), NOTHING), maps.get(tp)
-        if settled is not None and prints.get(tp) != settled.print:
-            log.warning("map.refused", topic=tp.topic, partition=tp.partition, offset=held.offset)
-            settled = None
-        offset = None if held == NOTHING else held.offset
-        start = start_offset(offset, begin=begins[tp], end=ends[tp])
-        lost = Lost(tp.topic, tp.partition, held.offset, begins[tp]) if 0 <= held.offset < begins[tp] else None
-        found[tp.topic, tp.partition] = Resumption(Found(held=held, start=start, settled=settled), lost)
-    return found
+    bounds = await consumer.bounds(partitions)
+    maps: dict[Partition, Settled] = {}
+    for at, (begin, end) in bounds.items():
+        held, ledger = helds.get(at, NOTHING), known.get(at)
+        settled = None if ledger is not None and ledger.recognises(held) else _claimed(at, held, begin, end)
+        if settled is not None:
+            maps[at] = settled
+        else:
+            yield at, _resumption(at, held, begin, end)
+    for _ in range(PEEKS if maps else 0):
+        for at, print_ in (await look({at: one.top for at, one in maps.items()})).items():
+            settled = maps.pop(at)
+            if print_ != settled.print:
+                _refuse(at, helds[at])
+            yield at, _resumption(at, helds[at], *bounds[at], settled if print_ == settled.print else None)
+    unproven = await consumer.bounds(list(maps)) if maps else {}  # their leaders are well, and have no such record
+    for at, (begin, end) in unproven.items():
+        log.warning("map.unproven", topic=at[0], partition=at[1], offset=helds[at].offset)
+        yield at, _resumption(at, helds[at], begin, end)
 
 
-async def _peek(settings: Mapping[str, Any], tops: Mapping[TopicPartition, int]) -> dict[TopicPartition, Print]:
+def _claimed(at: Partition, held: Commit, begin: int, end: int) -> Settled | None:
+    """The map that came with a commit, if it may be one of this log."""
+    if not held.metadata or held.offset < begin:
+        return None
+    settled = decode(held.metadata, held.offset)
+    if settled is not None and settled.top < end:
+        return settled
+    _refuse(at, held)
+    return None
+
+
+def _refuse(at: Partition, held: Commit) -> None:
+    log.warning("map.refused", topic=at[0], partition=at[1], offset=held.offset)
+
+
+def _resumption(at: Partition, held: Commit, begin: int, end: int, settled: Settled | None = None) -> Resumption:
+    if held.offset > end:
+        log.error("log.replaced", topic=at[0], partition=at[1], committed=held.offset, begin=begin, end=end)
+    start = start_offset(None if held == NOTHING else held.offset, begin=begin, end=end)
+    lost = Lost(*at, held.offset, begin) if 0 <= held.offset < begin else None
+    return Resumption(Found(held=held, start=start, settled=settled), lost)
+
+
+async def peek(settings: Mapping[str, Any], tops: Mapping[Partition, int]) -> dict[Partition, Print | None]:
     """
-    The fingerprint of the record at each of these offsets; none where the log holds no such record, or brings none in
-    time: nothing but aborted transactions may stand there, for a log that was made anew.
+    The fingerprint of the record at each of these offsets; None where the log holds another record instead. Left out
+    is what does not come in time: the broker is slow, or nothing but aborted transactions stands there any more, in a
+    log that was made anew.
 
     Raises:
         KafkaError: The broker is in trouble.
     """
-    found: dict[TopicPartition, Print] = {}
+    found: dict[Partition, Print | None] = {}
     if not tops:
         return found
     consumer = AIOKafkaConsumer(
@@ -123,21 +151,24 @@ async def _peek(settings: Mapping[str, Any], tops: Mapping[TopicPartition, int])
         isolation_level="read_committed",
         max_partition_fetch_bytes=PEEK_BYTES,
     )
+    connected = False
     try:
-        await consumer.start()
-        consumer.assign(list(tops))
-        for tp, top in tops.items():
-            consumer.seek(tp, top)
-        left = set(tops)
         async with asyncio.timeout(PEEK_S):
+            await consumer.start()
+            connected = True
+            left = {TopicPartition(*at) for at in tops}
+            consumer.assign(list(left))
+            for at, top in tops.items():
+                consumer.seek(TopicPartition(*at), top)
             while left:
                 for tp, records in (await consumer.getmany(*left, timeout_ms=int(PEEK_S * 1000))).items():
-                    if records[0].offset == tops[tp]:
-                        found[tp] = print_of(records[0])
+                    at = (tp.topic, tp.partition)
+                    found[at] = print_of(records[0]) if records[0].offset == tops[at] else None
                     left.discard(tp)
                     consumer.pause(tp)
     except TimeoutError:
-        log.warning("map.unproven", partitions=len(tops) - len(found))
+        if not connected:
+            raise KafkaTimeoutError(f"no connection to look at {len(tops)} records within {PEEK_S:.0f} s") from None
     finally:
         await let_go(consumer.stop())
     return found

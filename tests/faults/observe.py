@@ -7,7 +7,7 @@ from typing import Any
 
 import aiokafka.errors
 import orjson
-from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka import AIOKafkaConsumer
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
@@ -19,6 +19,9 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.admin._listoffsets import OffsetSpec
 
+from relay.ending import let_go
+from relay.pipeline.ledger import Commit
+from relay.pipeline.offsets import committed
 from tests.faults.history import Copy, Letter, Partition, Result, Sample, What, Written
 from tests.faults.load import written
 from tests.faults.receiver import now_s
@@ -28,16 +31,18 @@ ANSWER_S = 10
 
 
 class Observer:
-    """Looks at the groups, through a client that is made again after every trouble."""
+    """Looks at the groups, through clients that are made again after every trouble."""
 
-    def __init__(self, bootstrap: str, groups: Sequence[str]) -> None:
+    def __init__(self, bootstrap: str, groups: Sequence[str], prefix: str) -> None:
         self.samples: list[Sample] = []
         self.every_s = EVERY_S
         self._bootstrap = bootstrap
         self._groups = groups
+        self._prefix = prefix  # of the topics that are looked at
         self._client = AdminClient({"bootstrap.servers": bootstrap, "socket.timeout.ms": 5_000, "log_level": 0})
         # confluent-kafka 2.16 ends the process when it is asked for the offsets of a group that has none
-        self._offsets: AIOKafkaAdminClient | None = None
+        self._asks: dict[str, AIOKafkaConsumer] = {}
+        self._turns = asyncio.Lock()  # whoever meets trouble closes the clients, under nobody's hands
 
     async def run(self) -> None:
         """Sample until cancelled; a cluster that does not answer is looked at again."""
@@ -48,32 +53,41 @@ class Observer:
             await asyncio.sleep(self.every_s)
 
     async def close(self) -> None:
-        client, self._offsets = self._offsets, None
-        if client is not None:
-            await client.close()
+        while self._asks:
+            _, asks = self._asks.popitem()
+            await let_go(asks.stop())
 
     async def sample(self, group: str) -> dict[Partition, int]:
-        """What it has committed now."""
-        try:
-            async with asyncio.timeout(ANSWER_S):
-                if self._offsets is None:
-                    client = AIOKafkaAdminClient(bootstrap_servers=self._bootstrap, request_timeout_ms=5_000)
-                    await client.start()
-                    self._offsets = client
-                answer = await self._offsets.list_consumer_group_offsets(group)
-        except BaseException:
-            await self.close()
-            raise
-        at = now_s()  # after the answer: what is in it was committed before
-        committed = {(tp.topic, tp.partition): found.offset for tp, found in answer.items() if found.offset >= 0}
-        self.samples += [Sample(at, group, topic, number, offset) for (topic, number), offset in committed.items()]
-        return committed
+        """What it has committed now; never older than its last commit, so that one that went back did so."""
+        async with self._turns:
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    found = await self._committed(group)
+            except BaseException:
+                await self.close()
+                raise
+            at = now_s()  # after the answer: what is in it was committed before
+        offsets = {partition: one.offset for partition, one in found.items()}
+        self.samples += [Sample(at, group, topic, number, offset) for (topic, number), offset in offsets.items()]
+        return offsets
+
+    async def _committed(self, group: str) -> dict[Partition, Commit]:
+        if group not in self._asks:
+            self._asks[group] = AIOKafkaConsumer(
+                bootstrap_servers=self._bootstrap, group_id=group, enable_auto_commit=False, request_timeout_ms=5_000
+            )
+            await self._asks[group].start()  # without a subscription it never joins
+        asks = self._asks[group]
+        known = await asks._client.fetch_all_metadata()
+        ours = [topic for topic in known.topics() if topic.startswith(self._prefix)]
+        everything = [(topic, number) for topic in ours for number in known.partitions_for_topic(topic)]
+        return await committed(asks._coordinator, everything)
 
     async def lag(self, group: str, topics: Iterable[str]) -> int:
         """Records (and transaction markers) of these topics above what the group has committed."""
-        committed = await self.sample(group)
+        offsets = await self.sample(group)
         ends = await asyncio.to_thread(self._ends, list(topics))
-        return sum(max(0, end - committed.get(at, 0)) for at, end in ends.items())
+        return sum(max(0, end - offsets.get(at, 0)) for at, end in ends.items())
 
     def _ends(self, topics: Sequence[str]) -> dict[Partition, int]:
         known = self._client.list_topics(timeout=ANSWER_S).topics

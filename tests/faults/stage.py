@@ -133,7 +133,7 @@ async def staged(
             stage = Stage(
                 cluster=cluster, bootstrap=bootstrap, prefix=prefix, subscribers=subscribers, topics=topics,
                 fleet=fleet, receiver=receiver, load=Load(bootstrap, topics, per_s=per_s, seed=seed), tool=tool,
-                observer=Observer(bootstrap, (fleet.group, f"{prefix}.deliveries")),
+                observer=Observer(bootstrap, (fleet.group, f"{prefix}.deliveries"), prefix),
             )  # fmt: skip
             try:
                 yield stage

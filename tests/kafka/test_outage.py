@@ -4,8 +4,10 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from confluent_kafka.cimpl import NewTopic
 
-from tests.faults.cluster import Cluster
+from relay.pipeline.client import NO_LEADER
+from tests.faults.cluster import Cluster, Tool
 from tests.kafka.driver import Relay, an_event, encoded, until
 from tests.kafka.journal import Journal
 from tests.kafka.server import Server
@@ -72,3 +74,40 @@ async def test_a_broker_that_takes_little_metadata_with_a_commit_gets_less(prefi
 
                 assert 4_000 == len(journal.calls)
                 assert await relay.end(worker) == 0
+
+
+@pytest.mark.usefixtures("java")
+async def test_a_partition_that_no_broker_leads_holds_up_no_other(prefix: str, tmp_path: Path) -> None:
+    """A worker that starts meanwhile reads the others within seconds, and this one as soon as its broker returns."""
+    with Cluster(tmp_path / "kafka", 3) as cluster:
+        async with Journal() as journal:
+            with Relay(cluster.bootstrap, prefix, tmp_path) as relay:
+                tool = Tool(cluster.bootstrap)
+                await tool.create(NewTopic(relay.events, 3, replica_assignment=[[0], [1], [2]]))
+                await relay.prepare()
+                await relay.subscribe("ok", journal.url("ok/a"))
+                worker = relay.worker()
+                for partition in range(3):
+                    await relay.produce(encoded([an_event()]), partition=partition)
+                await until(lambda: len(journal.calls) == 3)
+                await until(lambda: relay.lag_is(0))
+                assert await relay.end(worker) == 0
+                await relay.produce(encoded([an_event("later")]), partition=2)
+
+                await asyncio.to_thread(cluster.kill, 2)
+                await until(lambda: leads(tool, relay.events, 2, NO_LEADER), 30)
+                relay.worker()
+                for partition in (0, 1):
+                    await relay.produce(encoded([an_event()]), partition=partition)
+                await until(lambda: len(journal.calls) == 5, 15)
+
+                await asyncio.to_thread(cluster.start, [2])
+                await until(lambda: len(journal.calls) == 6, 15)
+                await until(lambda: relay.lag_is(0), 30)
+
+                assert 6 == len({call.id for call in journal.calls})
+                assert "later" == journal.calls[-1].event["resource_id"]
+
+
+async def leads(tool: Tool, topic: str, partition: int, node: int) -> bool:
+    return (await tool.leaders(topic))[partition][0] == node
