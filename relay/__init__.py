@@ -1,7 +1,7 @@
 """
 relay stands between an event bus and the outside world.
 
-    leads.events --> consume -> decode -> match -> order -> sign -> deliver -> settle --> results     every attempt
+    leads.events --> consume -> decode -> match -> lanes -> sign -> deliver -> settle --> results     every attempt
                                            ^                                      |-----> deliveries    retry
     deliveries.<delay> -- (when due) ------'                                      '-----> dead-letters  gave up
 

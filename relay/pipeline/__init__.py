@@ -5,7 +5,13 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     decode    bytes -> Event or Delivery, or Malformed with its reason                      pure
     filters   the JSON operator filter, compiled once                                       pure
     match     Event x subscriptions -> endpoints, in id order                               pure
-    order     one first attempt at a time per (subscription, lead), in the log's order      pure
+    lanes     every receiver in a lane of its own, all of them in the worker's places       pure
+    lane      what waits for one receiver, and when it may go                               pure
+    limit     how many requests to one receiver may be under way at once                    pure
+    breaker   the circuit of one lane: closed, open for a while, then one probe             pure
+    rate      at most so many a second, evenly spaced                                       pure
+    places    the requests a worker may have under way, shared between accounts             pure
+    dispatch  deliveries into their lanes, and attempts out of them                         edge
     schedule  attempt -> delay, deferral -> delay, when a record is due                     pure
     sign      Delivery x Endpoint x now -> Request                                          pure
     egress    which addresses may be called, with the reason                                pure
@@ -18,6 +24,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     settled   what is settled above the committed offset <-> the commit's metadata          pure
     holdings  the ledgers of a consumer through rebalances                                  pure
     client    a consumer in its group, and what it does not show of itself                  edge (aiokafka)
+    offsets   what a group has committed, never older than its last commit                  edge (aiokafka)
     commit    what is settled -> committed                                                  edge
     health    what an endpoint answered lately -> gone, failing, recovered                  pure
     disable   subscriptions whose endpoints are gone -> disabled                           edge (the store)
