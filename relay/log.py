@@ -42,6 +42,7 @@ EVENTS = {
     "group.started": "A group without offsets: where it starts, committed before its first event.",
     "assignment.loaded": "Partitions are ready to be read.",
     "assignment.reloading": "Offsets could not be read just now; trying again.",
+    "log.replaced": "A committed offset is beyond the end of the log (cut, or made anew): read from its beginning.",
     "map.refused": "The settled map that came with a committed offset is not of this log, or damaged: replayed.",
     "map.unproven": "The record at the top of a settled map did not come in time: replayed.",
     "partitions.grown": "A topic has more partitions by now: the group is asked to share them out.",

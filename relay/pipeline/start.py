@@ -100,6 +100,9 @@ async def resumption(
             settled = None
         offset = None if held == NOTHING else held.offset
         start = start_offset(offset, begin=begins[tp], end=ends[tp])
+        if offset is not None and offset > ends[tp]:
+            where = {"topic": tp.topic, "partition": tp.partition}
+            log.error("log.replaced", **where, committed=offset, begin=begins[tp], end=ends[tp])
         lost = Lost(tp.topic, tp.partition, held.offset, begins[tp]) if 0 <= held.offset < begins[tp] else None
         found[tp.topic, tp.partition] = Resumption(Found(held=held, start=start, settled=settled), lost)
     return found
@@ -124,12 +127,12 @@ async def _peek(settings: Mapping[str, Any], tops: Mapping[TopicPartition, int])
         max_partition_fetch_bytes=PEEK_BYTES,
     )
     try:
-        await consumer.start()
-        consumer.assign(list(tops))
-        for tp, top in tops.items():
-            consumer.seek(tp, top)
-        left = set(tops)
         async with asyncio.timeout(PEEK_S):
+            await consumer.start()
+            consumer.assign(list(tops))
+            for tp, top in tops.items():
+                consumer.seek(tp, top)
+            left = set(tops)
             while left:
                 for tp, records in (await consumer.getmany(*left, timeout_ms=int(PEEK_S * 1000))).items():
                     if records[0].offset == tops[tp]:
