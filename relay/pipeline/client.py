@@ -4,6 +4,7 @@ A consumer in its group, and what it does not show of itself (aiokafka 0.14). Ed
 Everything that leans on the client's private parts stands here, each with the reason.
 """
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -28,6 +29,11 @@ class EventsAssignor(StickyPartitionAssignor):  # type: ignore[misc]
 
 class DeliveriesAssignor(StickyPartitionAssignor):  # type: ignore[misc]
     """As above, for the delivery topics."""
+
+
+def died_of(task: "asyncio.Future[object]") -> str:
+    """What ended a task that is over."""
+    return "cancelled" if task.cancelled() else repr(task.exception())
 
 
 class Client(AIOKafkaConsumer):  # type: ignore[misc]
@@ -75,9 +81,10 @@ class Client(AIOKafkaConsumer):  # type: ignore[misc]
     def trouble(self) -> str | None:
         """A task of its own that is no more, which it tells nobody; None: it is well."""
         if self._fetcher._fetch_task.done():
-            return "the client does not fetch any more"
+            return f"the client does not fetch any more ({died_of(self._fetcher._fetch_task)})"
         if self._coordinator._coordination_task.done():
-            return "the client does not take part in its group any more"
+            task = self._coordinator._coordination_task
+            return f"the client does not take part in its group any more ({died_of(task)})"
         return None
 
     def at(self, partition: Partition) -> int:
