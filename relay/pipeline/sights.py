@@ -48,6 +48,10 @@ class Sights:
                     sights[f"{at[0]}/{at[1]}"] = self._partition(intake, at, ledger, within, ends.get(at, 0))
         return sights
 
+    def refusals(self) -> int:
+        """Changes whenever the broker has refused a write; while it does, nothing of ours can move for long."""
+        return self.tools.produce.refusals + sum(intake.refused for intake in self.intakes)
+
     def _readers_wait(self) -> bool:
         """For what is under way: until there is room, or a place."""
         return self.tools.room.full or self.dispatch.holding > 0
@@ -55,8 +59,7 @@ class Sights:
     def _producer(self) -> Sight:
         produce = self.tools.produce
         due = "records are not acknowledged" if produce.waiting else None
-        # refused writes are the broker's trouble, told and tried again; what is stuck is told nothing
-        return Sight(moved=produce.acknowledged + produce.refused, due=due)
+        return Sight(moved=produce.acknowledged, due=due)
 
     def _partition(self, intake: Intake, at: Partition, ledger: Ledger, within: set[Partition], end: int) -> Sight:
         due = None

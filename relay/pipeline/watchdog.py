@@ -92,7 +92,8 @@ class Watchdog:
     Looks at the parts of a worker, and at the broker with connections of its own, one a group.
 
     The broker answers when those that lead the partitions do, and both groups' coordinators: while one of them is away
-    there is trouble, and no standstill of ours.
+    there is trouble, and no standstill of ours. So it is while writes are refused, which no read shows: two of three
+    brokers are down, and the third answers.
     """
 
     def __init__(
@@ -100,6 +101,7 @@ class Watchdog:
         settings: Mapping[str, Any],
         sights: Callable[[Mapping[Partition, int]], Mapping[str, Sight]],
         groups: Callable[[], Mapping[str, Sequence[Partition]]],
+        refusals: Callable[[], int],
         *,
         clock: Clock,
         guard: Guard,
@@ -110,6 +112,7 @@ class Watchdog:
             settings: Of the client.
             sights: The worker's parts by name, as they are, given where the partitions end.
             groups: By name, partitions that are held, or any one that could be.
+            refusals: Changes whenever the broker has refused a write of the worker's.
             clock: Whose seconds count.
             guard: Told when the worker is to end.
             stuck_s: How long a standstill may last.
@@ -117,6 +120,8 @@ class Watchdog:
         self._settings = settings
         self._sights = sights
         self._groups = groups
+        self._refusals = refusals
+        self._refused = 0  # when last looked
         self._asks: dict[str, AIOKafkaConsumer] = {}
         self._clock = clock
         self._guard = guard
@@ -166,9 +171,11 @@ class Watchdog:
 
     def _look(self, ends: Mapping[Partition, int], *, answers: bool) -> None:
         sights, before = self._sights(ends), self._watches
+        refused, self._refused = self._refused, self._refusals()
+        takes = refused == self._refused
         self._watches = {name: before.get(name) or Watch(self._stuck_s) for name in sights}
         for name, sight in sights.items():
-            cause = self._watches[name].see(sight, answers=answers, now_s=self._clock.monotonic())
+            cause = self._watches[name].see(sight, answers=answers and takes, now_s=self._clock.monotonic())
             if cause is not None:
                 log.error("worker.stuck", part=name, cause=cause)
                 self._guard.ending()

@@ -118,7 +118,15 @@ async def wired(
     drain_s = config.drain_s
     worker = Worker(tools, intakes, events, deliveries, dispatch, commit_interval_s=interval_s, drain_s=drain_s)
     sights = Sights(tools=tools, intakes=intakes, deliveries=deliveries, dispatch=dispatch)
-    watchdog = Watchdog(kafka_settings(config), sights, sights.groups, clock=tools.clock, guard=guard, stuck_s=STUCK_S)
+    watchdog = Watchdog(
+        kafka_settings(config),
+        sights,
+        sights.groups,
+        sights.refusals,
+        clock=tools.clock,
+        guard=guard,
+        stuck_s=STUCK_S,
+    )
     log.info("worker.started", version=__version__, worker=tools.worker, subscriptions=len(index), group=config.group)
 
     async def work(stop: asyncio.Event) -> None:
