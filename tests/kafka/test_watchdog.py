@@ -9,6 +9,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
+from tests.faults.cluster import Cluster
 from tests.kafka.ailing import ILLS, STUCK_S
 from tests.kafka.driver import Relay, an_event, until
 from tests.kafka.journal import Journal
@@ -77,11 +78,11 @@ async def test_a_receiver_that_hangs_and_a_delay_that_lasts_are_no_standstill(
             assert await relay.end(worker) == 0
 
 
-async def test_writes_that_the_broker_refuses_are_no_standstill(kafka: str, prefix: str, tmp_path: Path) -> None:
+async def test_writes_that_the_broker_refuses_are_no_standstill(prefix: str, tmp_path: Path) -> None:
     """As with two of three brokers down: it answers, and takes nothing; what is to be written waits for it."""
 
     async def replicas_needed(count: str) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+        admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap)
         await admin.start()
         try:
             configs = {"min.insync.replicas": count}
@@ -89,24 +90,27 @@ async def test_writes_that_the_broker_refuses_are_no_standstill(kafka: str, pref
         finally:
             await admin.close()
 
-    async with Journal() as journal:
-        with Relay(kafka, prefix, tmp_path) as relay:
-            await relay.prepare()
-            await relay.subscribe("ok", journal.url("ok/a"))
-            relay.worker_command = ("tests.kafka.ailing", "nothing")
-            worker = relay.worker()
-            await until(lambda: relay.logged("assignment.loaded", 2))
-            await replicas_needed("2")
-            await relay.emit([an_event()])
-            await until(lambda: journal.calls)
+    with Cluster(tmp_path / "kafka", 3) as cluster:
+        async with Journal() as journal:
+            with Relay(cluster.bootstrap, prefix, tmp_path) as relay:
+                await relay.prepare()
+                await relay.subscribe("ok", journal.url("ok/a"))
+                relay.worker_command = ("tests.kafka.ailing", "nothing")
+                worker = relay.worker()
+                await until(lambda: relay.logged("assignment.loaded", 2))
+                await replicas_needed("3")
+                cluster.kill(2)  # two are left: the controllers agree, reads and commits go on, results are refused
+                await relay.emit([an_event()])
+                await until(lambda: journal.calls, 60)
 
-            with pytest.raises(AssertionError):
-                await until(lambda: worker.poll() is not None, 5 * STUCK_S)
-            await replicas_needed("1")
-            await until(lambda: relay.result_count(verdict="delivered"), 60)
+                with pytest.raises(AssertionError):
+                    await until(lambda: worker.poll() is not None, 5 * STUCK_S)
+                assert await relay.result_count(verdict="delivered") == 0
+                await replicas_needed("2")
+                await until(lambda: relay.result_count(verdict="delivered"), 60)
 
-            assert len(journal.calls) == 1
-            assert await relay.end(worker) == 0
+                assert len(journal.calls) == 1
+                assert await relay.end(worker) == 0
 
 
 async def test_an_outage_of_the_broker_is_no_standstill(broker: Server, prefix: str, tmp_path: Path) -> None:
