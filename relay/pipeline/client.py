@@ -36,6 +36,18 @@ def died_of(task: "asyncio.Future[object]") -> str:
     return "cancelled" if task.cancelled() else repr(task.exception())
 
 
+async def led(consumer: AIOKafkaConsumer, partitions: Iterable[Partition]) -> list[TopicPartition]:
+    """
+    Of these, the ones that have a leader, by metadata that is kept fresh from now on.
+
+    `end_offsets` of several partitions answers for none while one of them has no leader.
+    """
+    there = [TopicPartition(*at) for at in partitions]
+    await consumer._client.set_topics({tp.topic for tp in there})
+    cluster = consumer._client.cluster
+    return [tp for tp in there if cluster.leader_for_partition(tp) not in (None, -1)]
+
+
 class Client(AIOKafkaConsumer):  # type: ignore[misc]
     """A member of a group that commits by hand."""
 

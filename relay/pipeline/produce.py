@@ -25,6 +25,9 @@ from relay.model import Outgoing
 log = structlog.get_logger()
 
 BATCH_BYTES = 256 * 1024  # some 150 results: few requests, and what one partition may hold up is small
+# A broker keeps a write that lacks replicas for so long before it refuses it, and tells nothing meanwhile: half of the
+# watchdog's patience, so that a refusal is seen in time; as long as Kafka's own clients wait.
+REQUEST_MS = 30_000
 REBUILD_PAUSE_S = 1.0  # between two tries to get a working producer
 
 
@@ -48,14 +51,15 @@ class Ticket(Protocol):
 
 def retries(producer: AIOKafkaProducer) -> int:
     """
-    How often the batches that it still has were sent again.
+    How often the batches that it still has were sent again, beyond the first time.
 
     Private, but the only sign (0.14): an idempotent producer tries again for ever what the broker refuses for now, as
     when too few replicas are in sync, and tells nobody.
     """
     accumulator = producer._message_accumulator  # noqa: SLF001
     queued = (batch for batches in accumulator._batches.values() for batch in batches)  # noqa: SLF001
-    return sum(batch.retry_count for batch in (*queued, *accumulator._pending_batches))  # noqa: SLF001
+    batches = (*queued, *accumulator._pending_batches)  # noqa: SLF001
+    return sum(max(0, batch.retry_count - 1) for batch in batches)  # it counts how often they were sent
 
 
 class Unwatched:

@@ -45,7 +45,7 @@ class Sights:
             )
             for at, ledger in intake.ledgers.items():
                 if ledger.ready:
-                    sights[f"{at[0]}/{at[1]}"] = self._partition(intake, at, ledger, within, ends.get(at, 0))
+                    sights[f"{at[0]}/{at[1]}"] = self._partition(intake, at, ledger, within, ends.get(at))
         return sights
 
     def refusals(self) -> int:
@@ -61,11 +61,14 @@ class Sights:
         due = "records are not acknowledged" if produce.waiting else None
         return Sight(moved=produce.acknowledged, due=due)
 
-    def _partition(self, intake: Intake, at: Partition, ledger: Ledger, within: set[Partition], end: int) -> Sight:
+    def _partition(
+        self, intake: Intake, at: Partition, ledger: Ledger, within: set[Partition], end: int | None
+    ) -> Sight:
+        """Without an end it has no leader: nothing can be read of it, which is no fault of ours."""
         due = None
-        if ledger.position < end and not intake.paused(at):
+        if end is not None and ledger.position < end and not intake.paused(at):
             due = f"records up to {end} are not read"
         elif ledger.open > self.deliveries.held_of(at):
             due = f"{ledger.open} records are open"
-        held = at in within or (self._readers_wait() and bool(within))
+        held = end is None or at in within or (self._readers_wait() and bool(within))
         return Sight(moved=ledger.position + ledger.revision, due=due, held=held)

@@ -37,7 +37,7 @@ from relay.pipeline.listener import Listener
 from relay.pipeline.match import Index
 from relay.pipeline.notices import Notices
 from relay.pipeline.places import share
-from relay.pipeline.produce import BATCH_BYTES, Produce, Unwatched, size_of
+from relay.pipeline.produce import BATCH_BYTES, REQUEST_MS, Produce, Unwatched, size_of
 from relay.pipeline.results import rfc3339
 from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
@@ -148,6 +148,7 @@ async def _tools(
             acks="all",
             max_batch_size=min(BATCH_BYTES, config.max_message_bytes),
             max_request_size=config.max_message_bytes,
+            request_timeout_ms=REQUEST_MS,
         )
         try:
             await client.start()

@@ -1,5 +1,6 @@
 """A worker that stands still ends itself and says why; one that only has to wait does not."""
 
+import asyncio
 import os
 import signal
 from pathlib import Path
@@ -19,6 +20,16 @@ pytestmark = pytest.mark.kafka
 
 BARKS_S = 12 * STUCK_S  # on a machine that others use too
 STATUS = 70
+
+
+async def all_replicas_needed(bootstrap: str, topic: str) -> None:
+    """From now on a write to this topic of three replicas is taken while all of them are in sync."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"min.insync.replicas": "3"})])
+    finally:
+        await admin.close()
 
 
 @pytest.mark.parametrize("ill", sorted(ILLS.keys() - {"nothing", "end_a_service"}))
@@ -79,17 +90,7 @@ async def test_a_receiver_that_hangs_and_a_delay_that_lasts_are_no_standstill(
 
 
 async def test_writes_that_the_broker_refuses_are_no_standstill(prefix: str, tmp_path: Path) -> None:
-    """As with two of three brokers down: it answers, and takes nothing; what is to be written waits for it."""
-
-    async def replicas_needed(count: str) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap)
-        await admin.start()
-        try:
-            configs = {"min.insync.replicas": count}
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, f"{prefix}.results", configs)])
-        finally:
-            await admin.close()
-
+    """A broker of three is down and results need all three: the others answer, and what is to be written waits."""
     with Cluster(tmp_path / "kafka", 3) as cluster:
         async with Journal() as journal:
             with Relay(cluster.bootstrap, prefix, tmp_path) as relay:
@@ -98,17 +99,19 @@ async def test_writes_that_the_broker_refuses_are_no_standstill(prefix: str, tmp
                 relay.worker_command = ("tests.kafka.ailing", "nothing")
                 worker = relay.worker()
                 await until(lambda: relay.logged("assignment.loaded", 2))
-                await replicas_needed("3")
-                cluster.kill(2)  # two are left: the controllers agree, reads and commits go on, results are refused
+                await all_replicas_needed(cluster.bootstrap, f"{prefix}.results")
+                await asyncio.to_thread(cluster.kill, 2)
                 await relay.emit([an_event()])
                 await until(lambda: journal.calls, 60)
 
                 with pytest.raises(AssertionError):
-                    await until(lambda: worker.poll() is not None, 5 * STUCK_S)
-                assert await relay.result_count(verdict="delivered") == 0
-                await replicas_needed("2")
-                await until(lambda: relay.result_count(verdict="delivered"), 60)
+                    await until(lambda: worker.poll() is not None, 4 * STUCK_S)
+                assert await relay.result_count() == 0
+                assert relay.logged("broker.troubled", 1)
+                await asyncio.to_thread(cluster.start, [2])
+                await until(relay.result_count, 60)
 
+                assert await relay.result_count(verdict="delivered") == await relay.result_count() == 1
                 assert len(journal.calls) == 1
                 assert await relay.end(worker) == 0
 
