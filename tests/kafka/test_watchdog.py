@@ -1,6 +1,7 @@
 """A worker that stands still ends itself and says why; one that only has to wait does not."""
 
 import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -9,8 +10,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from confluent_kafka.cimpl import NewTopic
 
-from tests.faults.cluster import Cluster
+from tests.faults.cluster import Cluster, Tool
 from tests.kafka.ailing import ILLS, STUCK_S
 from tests.kafka.driver import Relay, an_event, until
 from tests.kafka.journal import Journal
@@ -114,6 +116,27 @@ async def test_writes_that_the_broker_refuses_are_no_standstill(prefix: str, tmp
                 assert await relay.result_count(verdict="delivered") == await relay.result_count() == 1
                 assert len(journal.calls) == 1
                 assert await relay.end(worker) == 0
+
+
+async def test_a_partition_without_a_leader_hides_no_other_standstill(prefix: str, tmp_path: Path) -> None:
+    """Its only broker is down, for as long as it likes: what is led by the others is looked at all the same."""
+    with Cluster(tmp_path / "kafka", 3) as cluster:
+        async with Journal() as journal:
+            with Relay(cluster.bootstrap, prefix, tmp_path) as relay:
+                await Tool(cluster.bootstrap).create(NewTopic(relay.events, 3, replica_assignment=[[0], [1], [2]]))
+                await relay.prepare()
+                await relay.subscribe("ok", journal.url("ok/a"))
+                relay.worker_command = ("tests.kafka.ailing", "never_settle")
+                worker = relay.worker()
+                await until(lambda: relay.logged("assignment.loaded", 2))
+                await asyncio.to_thread(cluster.kill, 2)
+                await relay.produce([(b"k", json.dumps(an_event()).encode())], partition=0)
+
+                await until(lambda: worker.poll() is not None, BARKS_S)
+
+                assert worker.returncode == STATUS, relay.raw_logs()[-3000:]
+                (stuck,) = [line for line in relay.logs() if line["event"] == "worker.stuck"]
+                assert stuck["part"] == f"{relay.events}/0"
 
 
 async def test_an_outage_of_the_broker_is_no_standstill(broker: Server, prefix: str, tmp_path: Path) -> None:
