@@ -30,6 +30,7 @@ EVENTS = {
     "processes.stopped": "All have ended; the status is the whole's.",
     # both
     "broker.unreachable": "The broker does not answer; trying again.",
+    "broker.troubled": "It does not answer, or refuses writes: what waits for it is no standstill of the worker's.",
     "client.dropped": "A connection to the broker did not end well; nothing was waiting for it.",
     "metrics.listening": "/metrics, /lanes, /livez and /readyz are served here.",
     # the path

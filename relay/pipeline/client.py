@@ -35,6 +35,23 @@ class DeliveriesAssignor(StickyPartitionAssignor):  # type: ignore[misc]
     """As above, for the delivery topics."""
 
 
+def died_of(task: "asyncio.Future[object]") -> str:
+    """What ended a task that is over."""
+    return "cancelled" if task.cancelled() else repr(task.exception())
+
+
+async def led(consumer: AIOKafkaConsumer, partitions: Iterable[Partition]) -> list[TopicPartition]:
+    """
+    Of these, the ones that have a leader, by metadata that is kept fresh from now on.
+
+    `end_offsets` of several partitions answers for none while one of them has no leader.
+    """
+    there = [TopicPartition(*at) for at in partitions]
+    await consumer._client.set_topics({tp.topic for tp in there})
+    cluster = consumer._client.cluster
+    return [tp for tp in there if cluster.leader_for_partition(tp) not in (None, -1)]
+
+
 class Client(AIOKafkaConsumer):  # type: ignore[misc]
     """A member of a group that commits by hand."""
 
@@ -81,9 +98,10 @@ class Client(AIOKafkaConsumer):  # type: ignore[misc]
     def trouble(self) -> str | None:
         """A task of its own that is no more, which it tells nobody; None: it is well."""
         if self._fetcher._fetch_task.done():
-            return "the client does not fetch any more"
+            return f"the client does not fetch any more ({died_of(self._fetcher._fetch_task)})"
         if self._coordinator._coordination_task.done():
-            return "the client does not take part in its group any more"
+            task = self._coordinator._coordination_task
+            return f"the client does not take part in its group any more ({died_of(task)})"
         return None
 
     def at(self, partition: Partition) -> int:

@@ -4,7 +4,12 @@ import asyncio
 import os
 
 import structlog
-from aiokafka.errors import IllegalStateError, KafkaError, OffsetMetadataTooLargeError
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    IllegalStateError,
+    KafkaError,
+    OffsetMetadataTooLargeError,
+)
 
 from relay.pipeline.client import Client
 from relay.pipeline.holdings import Holdings, Partition
@@ -27,6 +32,7 @@ class Commits:
         self._confirmed: dict[Partition, tuple[Ledger, int]] = {}  # at which revision
         self.current_at: float | None = None  # when what is settled was last known to be committed
         self.made = 0  # since the start: that they move is seen by it
+        self.refused = 0  # likewise
 
     @property
     def behind(self) -> bool:
@@ -47,16 +53,22 @@ class Commits:
                 self._characters //= 2  # offset.metadata.max.bytes is less there than Kafka's default
                 log.warning("commit.map_refused", characters=self._characters)
             except (KafkaError, IllegalStateError, TimeoutError) as error:
+                # what a coordinator answers whose own log takes no writes, for too few replicas are in sync
+                self.refused += isinstance(error, GroupCoordinatorNotAvailableError)
                 log.info("commit.failed", error=repr(error))
 
     async def _commit(self) -> None:
         generation = self._consumer.generation
         told: dict[Partition, tuple[Ledger, int]] = {}
         commits: dict[Partition, Commit] = {}
+        skipped = False
         for at, ledger in self._holdings.ledgers.items():
             if ledger.ready:  # over transaction markers and gaps too: they must not count as lag
                 ledger.advance(self._consumer.at(at))
-            if ledger.generation != generation or self._confirmed.get(at) == (ledger, ledger.revision):
+            if self._confirmed.get(at) == (ledger, ledger.revision):
+                continue
+            if ledger.generation != generation:
+                skipped = True
                 continue
             commit = ledger.snapshot(os.urandom(NONCE_BYTES), self._characters)
             if commit is not None:
@@ -68,6 +80,7 @@ class Commits:
                     return
         for at, (ledger, _) in told.items():
             ledger.confirmed(commits[at])
-        self.made += 1
         self._confirmed = {at: one for at, one in self._confirmed.items() if at in self._holdings.ledgers} | told
-        self.current_at = asyncio.get_running_loop().time()
+        if commits or not skipped:
+            self.made += 1
+            self.current_at = asyncio.get_running_loop().time()

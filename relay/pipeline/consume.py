@@ -221,6 +221,11 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         return self._commits.made, self._commits.behind
 
     @property
+    def refused(self) -> int:
+        """How many commits the broker refused to write, since the start."""
+        return self._commits.refused
+
+    @property
     def trouble(self) -> str | None:
         """What of the client must not last; None: it is well."""
         if self.consumer.trouble:
@@ -255,10 +260,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     def show(self, metrics: Metrics) -> None:
         """Set the gauges of the partitions that we hold."""
         for at, ledger in self.ledgers.items():
-            commit, end = ledger.snapshot(), self.consumer.highwater(TopicPartition(*at))
+            offset, end = ledger.committable, self.consumer.highwater(TopicPartition(*at))
             metrics.open.labels(*at).set(ledger.open)
-            if commit is not None and end is not None:
-                metrics.lag.labels(*at).set(max(0, end - commit.offset))
+            if offset is not None and end is not None:
+                metrics.lag.labels(*at).set(max(0, end - offset))
         if self._commits.current_at is not None:
             age_s = asyncio.get_running_loop().time() - self._commits.current_at
             metrics.commit_age.labels(self.group).set(age_s)

@@ -241,13 +241,18 @@ class Ledger:
 
     # -- what is committed
 
-    def snapshot(self, nonce: bytes = bytes(8), characters: int = CHARACTERS) -> Commit | None:
-        """What may be committed now; None while loading and once it is over. One synchronous call, one moment."""
+    @property
+    def committable(self) -> int | None:
+        """The offset that may be committed now; None while loading and once it is over."""
         if self.phase not in COMMITTABLE:
             return None
-        if not self._open:
-            return Commit(max(self._position, self._top + 1))
-        base = next(iter(self._open))
+        return next(iter(self._open), max(self._position, self._top + 1))
+
+    def snapshot(self, nonce: bytes = bytes(8), characters: int = CHARACTERS) -> Commit | None:
+        """What may be committed now; None while loading and once it is over. One synchronous call, one moment."""
+        base = self.committable
+        if base is None or not self._open:
+            return None if base is None else Commit(base)
         settled = self._settled(base)
         while settled is not None:
             if text := encode(settled, nonce, characters):

@@ -25,6 +25,9 @@ from relay.model import Outgoing
 log = structlog.get_logger()
 
 BATCH_BYTES = 256 * 1024  # some 150 results: few requests, and what one partition may hold up is small
+# A broker keeps a write that lacks replicas for so long before it refuses it, and tells nothing meanwhile: half of the
+# watchdog's patience, so that a refusal is seen in time; as long as Kafka's own clients wait.
+REQUEST_MS = 30_000
 REBUILD_PAUSE_S = 1.0  # between two tries to get a working producer
 
 
@@ -44,6 +47,19 @@ class Ticket(Protocol):
     def acknowledged(self, size: int) -> None:
         """One record of it, of so many bytes, is safe on the broker (or may no longer be written)."""
         ...
+
+
+def retries(producer: AIOKafkaProducer) -> int:
+    """
+    How often the batches that it still has were sent again, beyond the first time.
+
+    Private, but the only sign (0.14): an idempotent producer tries again for ever what the broker refuses for now, as
+    when too few replicas are in sync, and tells nobody.
+    """
+    accumulator = producer._message_accumulator  # noqa: SLF001
+    queued = (batch for batches in accumulator._batches.values() for batch in batches)  # noqa: SLF001
+    batches = (*queued, *accumulator._pending_batches)  # noqa: SLF001
+    return sum(max(0, batch.retry_count - 1) for batch in batches)  # it counts how often they were sent
 
 
 class Unwatched:
@@ -95,7 +111,7 @@ class Produce:
         self._held: list[tuple[Outgoing, Ticket]] = []  # until it is known whether their assignment goes on
         self.unacknowledged = 0
         self.acknowledged = 0  # records since the start: that they move is seen by it
-        self.refused = 0  # batches, and tries to get another producer
+        self._refused = 0  # batches, and tries to get another producer
 
     async def open(self, topics: Sequence[str]) -> None:
         """Connected, and the partition counts of these topics known."""
@@ -141,6 +157,11 @@ class Produce:
     def waiting(self) -> int:
         """Records that are to be sent and are not acknowledged."""
         return self.unacknowledged - len(self._held)
+
+    @property
+    def refusals(self) -> int:
+        """Changes whenever the broker has refused to take something: batches, tries to get another producer."""
+        return self._refused + (retries(self._producer) if self._producer is not None else 0)
 
     async def flush(self) -> None:
         """Return once everything queued so far and since is acknowledged."""
@@ -207,7 +228,8 @@ class Produce:
             ticket.acknowledged(size_of(record))
 
     def _failed(self, lane: Lane, error: BaseException) -> None:
-        self.refused += 1
+        # a sender that died of a fault of its own, and what is failed by `close`, was refused by nobody
+        self._refused += isinstance(error, KafkaError) and self._producer is not None
         lane.pending.extendleft(reversed(lane.sending or []))
         lane.sending = None
         self._broken = self._broken or error
@@ -222,7 +244,7 @@ class Produce:
             try:
                 self._producer = await self._connect()
             except (KafkaError, OSError) as error:
-                self.refused += 1
+                self._refused += 1
                 log.warning("producer.unreachable", error=repr(error))
                 await self._clock.sleep(REBUILD_PAUSE_S)
         self._broken = None

@@ -45,8 +45,12 @@ class Sights:
             )
             for at, ledger in intake.ledgers.items():
                 if ledger.ready:
-                    sights[f"{at[0]}/{at[1]}"] = self._partition(intake, at, ledger, within, ends.get(at, 0))
+                    sights[f"{at[0]}/{at[1]}"] = self._partition(intake, at, ledger, within, ends.get(at))
         return sights
+
+    def refusals(self) -> int:
+        """Changes whenever the broker has refused a write; while it does, nothing of ours can move for long."""
+        return self.tools.produce.refusals + sum(intake.refused for intake in self.intakes)
 
     def _readers_wait(self) -> bool:
         """For what is under way: until there is room, or a place."""
@@ -55,14 +59,16 @@ class Sights:
     def _producer(self) -> Sight:
         produce = self.tools.produce
         due = "records are not acknowledged" if produce.waiting else None
-        # refused writes are the broker's trouble, told and tried again; what is stuck is told nothing
-        return Sight(moved=produce.acknowledged + produce.refused, due=due)
+        return Sight(moved=produce.acknowledged, due=due)
 
-    def _partition(self, intake: Intake, at: Partition, ledger: Ledger, within: set[Partition], end: int) -> Sight:
+    def _partition(
+        self, intake: Intake, at: Partition, ledger: Ledger, within: set[Partition], end: int | None
+    ) -> Sight:
+        """Without an end it has no leader: nothing can be read of it, which is no fault of ours."""
         due = None
-        if ledger.position < end and not intake.paused(at):
+        if end is not None and ledger.position < end and not intake.paused(at):
             due = f"records up to {end} are not read"
         elif ledger.open > self.deliveries.held_of(at):
             due = f"{ledger.open} records are open"
-        held = at in within or (self._readers_wait() and bool(within))
+        held = end is None or at in within or (self._readers_wait() and bool(within))
         return Sight(moved=ledger.position + ledger.revision, due=due, held=held)

@@ -20,12 +20,14 @@ from aiokafka.errors import KafkaError
 from relay.clock import Clock
 from relay.ending import let_go
 from relay.errors import RelayError
+from relay.pipeline.client import METADATA_MAX_AGE_MS, led
 from relay.pipeline.watch import Sight, Watch
 
 log = structlog.get_logger()
 
 LOOK_S = 5.0  # between looks: a dozen of them before anything is called stuck
 ASK_S = 5.0  # for the broker's answer
+TELL_S = 60.0  # between two lines about the broker's trouble, which may last for hours
 BEAT_S = 1.0  # of the loop, and between looks of the guard
 CLOSE_S = 30.0  # for taking everything apart, once stuck: what is stuck may hold that up too
 EXIT_STATUS = 70  # EX_SOFTWARE of sysexits.h
@@ -92,7 +94,8 @@ class Watchdog:
     Looks at the parts of a worker, and at the broker with connections of its own, one a group.
 
     The broker answers when those that lead the partitions do, and both groups' coordinators: while one of them is away
-    there is trouble, and no standstill of ours.
+    there is trouble, and no standstill of ours. So it is while writes are refused, which no read shows: two of three
+    brokers are down, and the third answers. A partition without a leader is in trouble alone.
     """
 
     def __init__(
@@ -100,6 +103,7 @@ class Watchdog:
         settings: Mapping[str, Any],
         sights: Callable[[Mapping[Partition, int]], Mapping[str, Sight]],
         groups: Callable[[], Mapping[str, Sequence[Partition]]],
+        refusals: Callable[[], int],
         *,
         clock: Clock,
         guard: Guard,
@@ -110,6 +114,7 @@ class Watchdog:
             settings: Of the client.
             sights: The worker's parts by name, as they are, given where the partitions end.
             groups: By name, partitions that are held, or any one that could be.
+            refusals: Changes whenever the broker has refused a write of the worker's.
             clock: Whose seconds count.
             guard: Told when the worker is to end.
             stuck_s: How long a standstill may last.
@@ -117,6 +122,9 @@ class Watchdog:
         self._settings = settings
         self._sights = sights
         self._groups = groups
+        self._refusals = refusals
+        self._refused = 0  # when last looked
+        self._told_s: float | None = None  # when the broker's trouble was last told
         self._asks: dict[str, AIOKafkaConsumer] = {}
         self._clock = clock
         self._guard = guard
@@ -136,11 +144,11 @@ class Watchdog:
                 try:
                     async with asyncio.timeout(ASK_S):
                         ends = await self._ends()
-                except (KafkaError, OSError, TimeoutError):
+                except (KafkaError, OSError, TimeoutError) as error:
                     await self._hang_up()  # a connection that has gone bad must not blind us
-                    self._look({}, answers=False)
+                    self._look({}, trouble=repr(error))
                 else:
-                    self._look(ends, answers=True)
+                    self._look(ends, trouble=None)
         finally:
             await self._hang_up()
 
@@ -150,26 +158,40 @@ class Watchdog:
             await let_go(asks.stop())
 
     async def _ends(self) -> dict[Partition, int]:
-        """Where each partition ends, for readers of what is committed; each group's coordinator has answered too."""
+        """Where each partition that has a leader ends, for `read_committed`; the coordinators have answered too."""
         ends: dict[Partition, int] = {}
         for group, partitions in self._groups().items():
             if group not in self._asks:
                 self._asks[group] = AIOKafkaConsumer(
-                    **self._settings, group_id=group, enable_auto_commit=False, isolation_level="read_committed"
+                    **self._settings,
+                    group_id=group,
+                    enable_auto_commit=False,
+                    isolation_level="read_committed",
+                    metadata_max_age_ms=METADATA_MAX_AGE_MS,  # a leader that comes back is seen by the next look
                 )
                 await self._asks[group].start()  # without a subscription it never joins
-            there = [TopicPartition(*at) for at in partitions]
-            found = await self._asks[group].end_offsets(there)
+            found = await self._asks[group].end_offsets(await led(self._asks[group], partitions))
             ends |= {(tp.topic, tp.partition): end for tp, end in found.items()}
-            await self._asks[group].committed(there[0])
+            await self._asks[group].committed(TopicPartition(*partitions[0]))
         return ends
 
-    def _look(self, ends: Mapping[Partition, int], *, answers: bool) -> None:
+    def _look(self, ends: Mapping[Partition, int], *, trouble: str | None) -> None:
         sights, before = self._sights(ends), self._watches
+        refused, self._refused = self._refused, self._refusals()
+        if trouble is None and refused != self._refused:
+            trouble = "it refuses writes"
+        if trouble is not None:
+            self._tell(trouble)
         self._watches = {name: before.get(name) or Watch(self._stuck_s) for name in sights}
         for name, sight in sights.items():
-            cause = self._watches[name].see(sight, answers=answers, now_s=self._clock.monotonic())
+            cause = self._watches[name].see(sight, answers=trouble is None, now_s=self._clock.monotonic())
             if cause is not None:
                 log.error("worker.stuck", part=name, cause=cause)
                 self._guard.ending()
                 raise Stuck(f"{name}: {cause}")
+
+    def _tell(self, trouble: str) -> None:
+        now_s = self._clock.monotonic()
+        if self._told_s is None or now_s - self._told_s >= TELL_S:
+            self._told_s = now_s
+            log.warning("broker.troubled", error=trouble)

@@ -37,7 +37,7 @@ from relay.pipeline.listener import Listener
 from relay.pipeline.match import Index
 from relay.pipeline.notices import Notices
 from relay.pipeline.places import share
-from relay.pipeline.produce import BATCH_BYTES, Produce, Unwatched, size_of
+from relay.pipeline.produce import BATCH_BYTES, REQUEST_MS, Produce, Unwatched, size_of
 from relay.pipeline.results import rfc3339
 from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
@@ -118,7 +118,15 @@ async def wired(
     drain_s = config.drain_s
     worker = Worker(tools, intakes, events, deliveries, dispatch, commit_interval_s=interval_s, drain_s=drain_s)
     sights = Sights(tools=tools, intakes=intakes, deliveries=deliveries, dispatch=dispatch)
-    watchdog = Watchdog(kafka_settings(config), sights, sights.groups, clock=tools.clock, guard=guard, stuck_s=STUCK_S)
+    watchdog = Watchdog(
+        kafka_settings(config),
+        sights,
+        sights.groups,
+        sights.refusals,
+        clock=tools.clock,
+        guard=guard,
+        stuck_s=STUCK_S,
+    )
     log.info("worker.started", version=__version__, worker=tools.worker, subscriptions=len(index), group=config.group)
 
     async def work(stop: asyncio.Event) -> None:
@@ -140,6 +148,7 @@ async def _tools(
             acks="all",
             max_batch_size=min(BATCH_BYTES, config.max_message_bytes),
             max_request_size=config.max_message_bytes,
+            request_timeout_ms=REQUEST_MS,
         )
         try:
             await client.start()

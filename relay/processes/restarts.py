@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from relay.errors import Invalid
+from relay.pipeline.watch import STUCK_S
 
-FRESH_S = 60.0  # it joined, worked and committed: what ended it after so long is news, not the same fault once more
+# It joined, worked and committed: what ended it after so long is news, not the same fault once more. A worker that
+# always sticks lives for its start and the watchdog's patience, so a good run is much longer than that.
+FRESH_S = 3 * STUCK_S
 # before the next start, by deaths in a row: at once after the first, for its partitions stand still; then each time
 # longer, so that what is wrong has time to pass and the group is not rebalanced every second
 PAUSES_S = (0.0, 1.0, 2.0, 4.0)

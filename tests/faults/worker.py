@@ -13,11 +13,12 @@ from dataclasses import replace
 from relay.cli.app import main
 from relay.model import Record
 from relay.pipeline.ledger import Commit, Ledger
+from relay.pipeline.settled import CHARACTERS
 
 _snapshot, _take = Ledger.snapshot, Ledger.take
 
 
-def _no_map(ledger: Ledger, nonce: bytes, characters: int) -> Commit | None:
+def _no_map(ledger: Ledger, nonce: bytes = bytes(8), characters: int = CHARACTERS) -> Commit | None:
     commit = _snapshot(ledger, nonce, characters)
     return commit and replace(commit, metadata="")
 

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 
 from relay.cli.app import main
-from relay.pipeline import watchdog, wiring
+from relay.pipeline import produce, watch, watchdog, wiring
 from relay.pipeline.consume import Intake
 from relay.pipeline.fan import Fan
 from relay.pipeline.produce import Produce
@@ -69,6 +69,7 @@ ILLS: dict[str, Callable[[Intake], None]] = {
 
 
 def infect(ill: Callable[[Intake], None]) -> None:
+    wiring.REQUEST_MS = int(STUCK_S / watch.STUCK_S * produce.REQUEST_MS)  # type: ignore[attr-defined]
     wiring.STUCK_S = STUCK_S  # type: ignore[attr-defined]
     watchdog.LOOK_S = LOOK_S
     if ill in AT_ONCE:

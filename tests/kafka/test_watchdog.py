@@ -1,5 +1,7 @@
 """A worker that stands still ends itself and says why; one that only has to wait does not."""
 
+import asyncio
+import json
 import os
 import signal
 from pathlib import Path
@@ -8,7 +10,9 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from confluent_kafka.cimpl import NewTopic
 
+from tests.faults.cluster import Cluster, Tool
 from tests.kafka.ailing import ILLS, STUCK_S
 from tests.kafka.driver import Relay, an_event, until
 from tests.kafka.journal import Journal
@@ -18,6 +22,16 @@ pytestmark = pytest.mark.kafka
 
 BARKS_S = 12 * STUCK_S  # on a machine that others use too
 STATUS = 70
+
+
+async def all_replicas_needed(bootstrap: str, topic: str) -> None:
+    """From now on a write to this topic of three replicas is taken while all of them are in sync."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, {"min.insync.replicas": "3"})])
+    finally:
+        await admin.close()
 
 
 @pytest.mark.parametrize("ill", sorted(ILLS.keys() - {"nothing", "end_a_service"}))
@@ -77,36 +91,52 @@ async def test_a_receiver_that_hangs_and_a_delay_that_lasts_are_no_standstill(
             assert await relay.end(worker) == 0
 
 
-async def test_writes_that_the_broker_refuses_are_no_standstill(kafka: str, prefix: str, tmp_path: Path) -> None:
-    """As with two of three brokers down: it answers, and takes nothing; what is to be written waits for it."""
+async def test_writes_that_the_broker_refuses_are_no_standstill(prefix: str, tmp_path: Path) -> None:
+    """A broker of three is down and results need all three: the others answer, and what is to be written waits."""
+    with Cluster(tmp_path / "kafka", 3) as cluster:
+        async with Journal() as journal:
+            with Relay(cluster.bootstrap, prefix, tmp_path) as relay:
+                await relay.prepare()
+                await relay.subscribe("ok", journal.url("ok/a"))
+                relay.worker_command = ("tests.kafka.ailing", "nothing")
+                worker = relay.worker()
+                await until(lambda: relay.logged("assignment.loaded", 2))
+                await all_replicas_needed(cluster.bootstrap, f"{prefix}.results")
+                await asyncio.to_thread(cluster.kill, 2)
+                await relay.emit([an_event()])
+                await until(lambda: journal.calls, 60)
 
-    async def replicas_needed(count: str) -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-        await admin.start()
-        try:
-            configs = {"min.insync.replicas": count}
-            await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, f"{prefix}.results", configs)])
-        finally:
-            await admin.close()
+                with pytest.raises(AssertionError):
+                    await until(lambda: worker.poll() is not None, 4 * STUCK_S)
+                assert await relay.result_count() == 0
+                assert relay.logged("broker.troubled", 1)
+                await asyncio.to_thread(cluster.start, [2])
+                await until(relay.result_count, 60)
 
-    async with Journal() as journal:
-        with Relay(kafka, prefix, tmp_path) as relay:
-            await relay.prepare()
-            await relay.subscribe("ok", journal.url("ok/a"))
-            relay.worker_command = ("tests.kafka.ailing", "nothing")
-            worker = relay.worker()
-            await until(lambda: relay.logged("assignment.loaded", 2))
-            await replicas_needed("2")
-            await relay.emit([an_event()])
-            await until(lambda: journal.calls)
+                assert await relay.result_count(verdict="delivered") == await relay.result_count() == 1
+                assert len(journal.calls) == 1
+                assert await relay.end(worker) == 0
 
-            with pytest.raises(AssertionError):
-                await until(lambda: worker.poll() is not None, 5 * STUCK_S)
-            await replicas_needed("1")
-            await until(lambda: relay.result_count(verdict="delivered"), 60)
 
-            assert len(journal.calls) == 1
-            assert await relay.end(worker) == 0
+async def test_a_partition_without_a_leader_hides_no_other_standstill(prefix: str, tmp_path: Path) -> None:
+    """Its only broker is down, for as long as it likes: what is led by the others is looked at all the same."""
+    with Cluster(tmp_path / "kafka", 3) as cluster:
+        async with Journal() as journal:
+            with Relay(cluster.bootstrap, prefix, tmp_path) as relay:
+                await Tool(cluster.bootstrap).create(NewTopic(relay.events, 3, replica_assignment=[[0], [1], [2]]))
+                await relay.prepare()
+                await relay.subscribe("ok", journal.url("ok/a"))
+                relay.worker_command = ("tests.kafka.ailing", "never_settle")
+                worker = relay.worker()
+                await until(lambda: relay.logged("assignment.loaded", 2))
+                await asyncio.to_thread(cluster.kill, 2)
+                await relay.produce([(b"k", json.dumps(an_event()).encode())], partition=0)
+
+                await until(lambda: worker.poll() is not None, BARKS_S)
+
+                assert worker.returncode == STATUS, relay.raw_logs()[-3000:]
+                (stuck,) = [line for line in relay.logs() if line["event"] == "worker.stuck"]
+                assert stuck["part"] == f"{relay.events}/0"
 
 
 async def test_an_outage_of_the_broker_is_no_standstill(broker: Server, prefix: str, tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ import signal
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.pipeline.watch import STUCK_S
+from relay.pipeline.watchdog import CLOSE_S, EXIT_STATUS, LOOK_S
 from relay.processes.restarts import FRESH_S, PAUSES_S, GiveUp, Reason, Restart, after_end, as_shell, together
 
 QUIET = (0, -signal.SIGTERM, -signal.SIGINT, 130)
@@ -24,6 +26,14 @@ def test_five_deaths_in_a_row_are_enough() -> None:
 
     assert [0.0, 1.0, 2.0, 4.0] == pauses
     assert GiveUp(status=1, because=Reason.KEEPS_DYING) == verdict
+
+
+def test_a_worker_that_always_sticks_is_given_up() -> None:
+    """It lives for as long as the watchdog is patient and it takes to end: that is no good run."""
+    ran_s = STUCK_S + 2 * LOOK_S + CLOSE_S
+
+    assert Restart(after_s=1.0, deaths=2) == after_end(EXIT_STATUS, ran_s=ran_s, deaths=1)
+    assert GiveUp(status=EXIT_STATUS, because=Reason.KEEPS_DYING) == after_end(EXIT_STATUS, ran_s=ran_s, deaths=4)
 
 
 @given(status=other_statuses, ran_s=late, deaths=deaths_before)
