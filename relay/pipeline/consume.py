@@ -244,11 +244,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         return at in self._paused
 
     def watch_partitions(self) -> None:
-        """
-        A topic that has grown is asked for: a static member that was restarted does not notice by itself (0.14).
-
-        Nor can we see what has grown before it came back; so it asks once: a rebalance, if it leads the group.
-        """
+        """What has grown is asked for (a static member does not notice, 0.14); by one that came back, once anyway."""
         grown = {topic: now for topic, count in self._counts.items() if (now := self.consumer.count(topic)) > count}
         if grown:
             self._counts |= grown

@@ -12,6 +12,7 @@ import pytest
 
 from relay.errors import Invalid
 from relay.metrics import ProcessMetrics
+from relay.processes.restarts import FRESH_S
 from relay.processes.supervisor import AFTER_DRAIN_S, Supervisor, private_folder
 from tests.kafka.driver import until
 
@@ -154,8 +155,8 @@ async def test_one_that_is_misconfigured_ends_all_at_once(tmp_path: Path) -> Non
 
 
 async def test_one_that_runs_well_each_time_is_started_again_for_ever(tmp_path: Path) -> None:
-    """A minute between two ends, and nobody counts them."""
-    stage = Stage(tmp_path, [(ENDS, 1)], Hasty(ran_s=60.0, endless=[STOP_S]))
+    """Minutes between two ends, and nobody counts them."""
+    stage = Stage(tmp_path, [(ENDS, 1)], Hasty(ran_s=FRESH_S, endless=[STOP_S]))
 
     await stage.run(until_there=["1.starts"], and_then=lambda: stage.starts(1) >= 12)
 
