@@ -234,11 +234,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             return "the group has not given us our partitions"
         return "partitions are not loaded" if self._holdings.loading() else None
 
-    @property
-    def held(self) -> tuple[int, int]:
-        """How many partitions are ours, and how many there are."""
-        return len(self.ledgers), sum(self.consumer.count(topic) for topic in self.topics)
-
     def paused(self, at: Partition) -> bool:
         """Whether we left it alone."""
         return at in self._paused

@@ -84,9 +84,13 @@ async def wired(
     deliveries = Deliveries(deliveries_intake, dispatch, faults, max_event_bytes=size, held_bytes=held_bytes)
     deliveries_intake.forgotten = deliveries.forgotten
 
+    def existing(intake: Intake) -> int:
+        """Partitions that it could have; before its consumer has joined, as they were found to be."""
+        return sum(max(intake.consumer.count(topic), ground.partitions.get(topic, 0)) for topic in intake.topics)
+
     def decided() -> None:
         tools.produce.decided()
-        lanes.reshare(share([intake.held for intake in intakes]))
+        lanes.reshare(share([(len(intake.ledgers), existing(intake)) for intake in intakes]))
 
     for intake in intakes:
         intake.decided = decided
