@@ -111,7 +111,9 @@ def configure(*, format_: str | None, level: str, stream: TextIO | None = None) 
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=structlog.WriteLoggerFactory(file=to),
-        cache_logger_on_first_use=True,
+        # A logger that is kept would be as it was at its first line, for ever. The few microseconds of making one anew
+        # are not missed: a delivery at the first attempt writes no line.
+        cache_logger_on_first_use=False,
     )
     # aiokafka and aiohttp log in their own words; what is below a warning there is not news to an operator
     handler = logging.StreamHandler(to)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
+import structlog
 import uvloop
 from hypothesis import HealthCheck, settings
 
@@ -36,6 +37,12 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(bounded())
     return True
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> None:
+    """Whatever a command that ran in this process has made of the log."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -143,7 +143,13 @@ async def test_samples_end_when_the_broker_freezes(own: Server, relay: Relay, *,
 
 
 def sending(relay: Relay) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "relay", *MANY], env=relay.env, stdout=PIPE, stderr=PIPE)
+    command = [sys.executable, "-m", "relay", *MANY]
+    return subprocess.Popen(command, env=relay.env, stdout=PIPE, stderr=PIPE, preexec_fn=at_a_terminal)
+
+
+def at_a_terminal() -> None:
+    """Ctrl-C is heard; a gate that was put in the background is deaf to it, and so are its children."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 async def some_arrived(relay: Relay) -> bool:
