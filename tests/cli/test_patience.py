@@ -20,6 +20,11 @@ from tests.kafka.server import NoKafka, Server
 
 ENDS_S = 15.0  # of 10 that are promised; the rest is a slow machine
 AT_ONCE_S = 6.0  # likewise
+# Ctrl-C is heard: a gate that was put in the background is deaf to it, and so are its children.
+AT_A_TERMINAL = (
+    "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler);"
+    "from relay.__main__ import main; sys.exit(main())"
+)
 MANY = ("send", "--count", "1000000")  # for longer than any test waits
 
 
@@ -143,13 +148,8 @@ async def test_samples_end_when_the_broker_freezes(own: Server, relay: Relay, *,
 
 
 def sending(relay: Relay) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "relay", *MANY]
-    return subprocess.Popen(command, env=relay.env, stdout=PIPE, stderr=PIPE, preexec_fn=at_a_terminal)
-
-
-def at_a_terminal() -> None:
-    """Ctrl-C is heard; a gate that was put in the background is deaf to it, and so are its children."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    command = [sys.executable, "-c", AT_A_TERMINAL, *MANY]
+    return subprocess.Popen(command, env=relay.env, stdout=PIPE, stderr=PIPE)
 
 
 async def some_arrived(relay: Relay) -> bool:
