@@ -46,16 +46,16 @@ async def watched(work: Coroutine[Any, Any, T], hopeless: Coroutine[Any, Any, Ex
         await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
         finished = working.done()
     finally:
-        await _end(watching)
-        await _end(working)
+        await _end(watching, GRACE_S)
+        await _end(working, GRACE_S)
     (outcome,) = working.result() if finished else watching.result()
     if isinstance(outcome, BaseException):
         raise outcome
     return outcome
 
 
-async def _end(work: asyncio.Future[Any]) -> None:
-    seconds = GRACE_S
+async def _end(work: asyncio.Future[Any], seconds: float) -> None:
+    """Cancelled, and again, until it is over; so long after the first time, and then each AGAIN_S."""
     while not work.done():
         work.cancel()
         await asyncio.wait({work}, timeout=seconds)
@@ -74,9 +74,7 @@ async def let_go(goodbye: Coroutine[Any, Any, None], seconds: float = LET_GO_S) 
     async with asyncio.TaskGroup() as group:
         task = group.create_task(_quietly(goodbye))
         await asyncio.wait({task}, timeout=seconds)
-        while not task.done():
-            task.cancel()
-            await asyncio.wait({task}, timeout=AGAIN_S)
+        await _end(task, AGAIN_S)
 
 
 async def _quietly(goodbye: Coroutine[Any, Any, None]) -> None:

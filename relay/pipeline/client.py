@@ -48,8 +48,13 @@ async def led(consumer: AIOKafkaConsumer, partitions: Iterable[Partition]) -> li
     """
     there = [TopicPartition(*at) for at in partitions]
     await consumer._client.set_topics({tp.topic for tp in there})
-    cluster = consumer._client.cluster
-    return [tp for tp in there if cluster.leader_for_partition(tp) not in (None, -1)]
+    return [tp for tp in there if _leader(consumer, tp) != NO_LEADER]
+
+
+def _leader(consumer: AIOKafkaConsumer, at: TopicPartition) -> int:
+    """The broker that leads it, by the metadata that is here; NO_LEADER also where that does not know it."""
+    leader: int | None = consumer._client.cluster.leader_for_partition(at)
+    return NO_LEADER if leader is None else leader
 
 
 class Client(AIOKafkaConsumer):  # type: ignore[misc]
@@ -122,8 +127,7 @@ class Client(AIOKafkaConsumer):  # type: ignore[misc]
         """
         led: dict[int, list[Partition]] = defaultdict(list)
         for at in partitions:
-            leader = self._client.cluster.leader_for_partition(TopicPartition(*at))
-            led[NO_LEADER if leader is None else leader].append(at)
+            led[_leader(self, TopicPartition(*at))].append(at)
         if NO_LEADER in led:
             self._client.force_metadata_update()
         return dict(led)

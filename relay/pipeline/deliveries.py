@@ -12,8 +12,8 @@ from relay.pipeline.attempt import decline
 from relay.pipeline.consume import Intake
 from relay.pipeline.decode import read_delivery
 from relay.pipeline.delays import Delays
-from relay.pipeline.dispatch import Dispatch, Work
-from relay.pipeline.events import AT_ONCE, BATCH_RECORDS, POLL_MS
+from relay.pipeline.dispatch import Dispatch, Turns, Work
+from relay.pipeline.events import BATCH_RECORDS, POLL_MS
 from relay.pipeline.fan import Fan, size_in_memory
 from relay.pipeline.faults import Faults
 from relay.pipeline.holdings import Partition
@@ -36,7 +36,7 @@ class Deliveries:
         self._max_event_bytes = max_event_bytes
         self._delays: Delays[tuple[Ledger, Record]] = Delays(limit_bytes=held_bytes)
         self._seen = Seen()
-        self._started = 0
+        self._turns = Turns()
 
     @property
     def held(self) -> int:
@@ -63,9 +63,7 @@ class Deliveries:
                 self._hold(ledger, records)
             while (due := self._delays.ready(self._tools.clock.now_ms())) is not None:
                 await self._start(*due, attempts)
-                self._started += 1
-                if self._started % AT_ONCE == 0:
-                    await asyncio.sleep(0)
+                await self._turns.step()
 
     def _pace(self, now_ms: int) -> None:
         """Partitions that hold enough, or whose head is not due for long, rest; the others are read."""

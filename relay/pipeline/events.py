@@ -10,17 +10,13 @@ from relay.errors import Malformed
 from relay.model import Record
 from relay.pipeline.consume import Intake
 from relay.pipeline.decode import Skipped, read_event
-from relay.pipeline.dispatch import Dispatch, Work
+from relay.pipeline.dispatch import Dispatch, Turns, Work
 from relay.pipeline.fan import Fan, size_in_memory
 from relay.pipeline.faults import Faults
 from relay.pipeline.ledger import Ledger
 from relay.pipeline.match import first_delivery
 
 POLL_MS = 200  # how soon an idle intake sees that it should stop
-# Handed to their lanes in one turn of the loop. Without a bound every place in flight is taken before the first answer
-# is looked at, and a backlog holds 512 sockets to a receiver that answers in a millisecond: 130 MB in place of 78, and
-# no more done.
-AT_ONCE = 16
 BATCH_RECORDS = 500  # taken at once: some 0.7 MB, and few turns of the loop a second
 
 
@@ -37,7 +33,7 @@ class Events:
         self._faults = faults
         self._namespace = namespace
         self._max_event_bytes = max_event_bytes
-        self._offered = 0
+        self._turns = Turns()
 
     async def read(self, stop: asyncio.Event, attempts: asyncio.TaskGroup) -> None:
         """Walk what comes until told to stop."""
@@ -92,7 +88,5 @@ class Events:
             )
             work = Work(delivery, fan.part(delivery.subscription_id), self._intake)
             await self._dispatch.offer(work, first=True, attempts=attempts)
-            self._offered += 1
-            if self._offered % AT_ONCE == 0:
-                await asyncio.sleep(0)  # answers that are there come first
+            await self._turns.step()
         fan.over()

@@ -15,8 +15,9 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
-from relay.model import Answer, DeliveryId, Failure, Reply, Subscription, SubscriptionId
-from relay.pipeline.settle import FINAL
+from relay.model import Answer, DeliveryId, Reply, Subscription, SubscriptionId
+from relay.pipeline.lane import Outcome
+from relay.pipeline.settle import outcome_of
 
 GONE_DELIVERIES = 3  # DESIGN.md section 7: one 410 may be about one lead
 GONE_OVER_S = 60.0  # likewise: a receiver that is being deployed may say it for seconds
@@ -97,16 +98,15 @@ class Health:
             reply: What came of it.
             now_ms: When.
         """
-        match reply:
-            case Failure(reason=reason) if reason in FINAL:
-                return ()
-            case Answer(status=status) if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-                return self._well(called)
-            case Answer(status=HTTPStatus.GONE):
-                trouble = self._unwell(called, now_ms)
-                return (*self._gone(trouble, called.version, delivery_id, now_ms), *self._failing(trouble, now_ms))
-            case _:
-                return self._failing(self._unwell(called, now_ms), now_ms)
+        outcome = outcome_of(reply)
+        if outcome is Outcome.NONE:
+            return ()
+        if outcome is Outcome.OK:
+            return self._well(called)
+        trouble, gone = self._unwell(called, now_ms), tuple[Finding, ...]()
+        if isinstance(reply, Answer) and reply.status == HTTPStatus.GONE:
+            gone = self._gone(trouble, called.version, delivery_id, now_ms)
+        return (*gone, *self._failing(trouble, now_ms))
 
     def _well(self, called: Subscription) -> tuple[Finding, ...]:
         trouble = self._troubles.pop(called.id, None)

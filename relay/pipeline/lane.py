@@ -63,9 +63,9 @@ class Lane(Generic[T]):
     """One subscription's; its bounds may change with every delivery that comes."""
 
     __slots__ = (
-        *("account", "breaker", "deferred", "id", "in_flight", "limit", "queued", "queued_bytes", "version"),
-        *("_arrivals", "_firsts", "_laters", "_leads", "_ok_s", "_per_s", "_rate", "_row", "_rules", "_slots"),
-        *("_allowed", "_asked_s", "_most", "_pressed_s", "_troubled_s"),
+        *("account", "breaker", "deferred", "id", "in_flight", "limit", "per_s", "queued", "queued_bytes", "slots"),
+        *("_arrivals", "_firsts", "_laters", "_leads", "_ok_s", "_rate", "_row", "_rules"),
+        *("version", "_allowed", "_asked_s", "_most", "_pressed_s", "_troubled_s"),
     )
 
     def __init__(self, id_: str, account: str, rules: LaneRules, *, most: int) -> None:
@@ -81,8 +81,8 @@ class Lane(Generic[T]):
         self._rules = rules
         self._most = most
         self._allowed: tuple[float | None, int | None] = (None, None)  # the subscription's bounds, of all workers
-        self._per_s: float | None = None  # this worker's share of `rate_per_s`
-        self._slots: int | None = None  # and of `max_in_flight`
+        self.per_s: float | None = None  # this worker's share of `rate_per_s`
+        self.slots: int | None = None  # and of `max_in_flight`
         self._rate = Rate()
         self._arrivals: OrderedDict[Waiting[T], None] = OrderedDict()  # all that wait, oldest first
         self._firsts: deque[Waiting[T]] = deque()  # of these, the ones that may go next
@@ -103,8 +103,8 @@ class Lane(Generic[T]):
     def reshare(self, share: float) -> None:
         """This worker's share of what the subscription allows to all; one request at once is allowed to each."""
         per_s, in_flight = self._allowed
-        self._per_s = None if per_s is None else per_s * share
-        self._slots = None if in_flight is None else max(1, int(in_flight * share))
+        self.per_s = None if per_s is None else per_s * share
+        self.slots = None if in_flight is None else max(1, int(in_flight * share))
 
     # -- what comes
 
@@ -137,9 +137,9 @@ class Lane(Generic[T]):
 
     def ready(self, now_s: float) -> bool:
         """Whether something may begin now, as far as this receiver is concerned."""
-        if not (self._firsts or self._laters) or self.in_flight >= self.bound or self.breaker.blocks(now_s):
+        if not self.eager or self.in_flight >= self.bound or self.breaker.blocks(now_s):
             return False
-        return self._per_s is None or self._rate.ready_s(self._per_s) <= now_s
+        return self.per_s is None or self._rate.ready_s(self.per_s) <= now_s
 
     def take(self, now_s: float) -> Waiting[T] | None:
         """The next, which begins now; None when nothing waits any more. Asked when it is `ready`."""
@@ -152,8 +152,8 @@ class Lane(Generic[T]):
                 self.in_flight += 1
                 if self.limit.near(self.in_flight):
                     self._pressed_s = now_s
-                if self._per_s is not None:
-                    self._rate.take(self._per_s, now_s)
+                if self.per_s is not None:
+                    self._rate.take(self.per_s, now_s)
                 return one
         return None
 
@@ -200,17 +200,7 @@ class Lane(Generic[T]):
     @property
     def bound(self) -> int:
         """How many may be under way at once."""
-        return self.limit.value if self._slots is None else min(self.limit.value, self._slots)
-
-    @property
-    def slots(self) -> int | None:
-        """This worker's share of `max_in_flight`; None: the subscription has none."""
-        return self._slots
-
-    @property
-    def per_s(self) -> float | None:
-        """This worker's share of `rate_per_s`; None: the subscription has none."""
-        return self._per_s
+        return self.limit.value if self.slots is None else min(self.limit.value, self.slots)
 
     @property
     def eager(self) -> bool:
@@ -233,16 +223,16 @@ class Lane(Generic[T]):
 
     def held_by_itself(self, now_s: float) -> bool:
         """Whether what holds it is a bound that the subscription asks for."""
-        return self.waits_for_rate(now_s) or (self._slots is not None and self.in_flight >= self._slots)
+        return self.waits_for_rate(now_s) or (self.slots is not None and self.in_flight >= self.slots)
 
     def waits_for_rate(self, now_s: float) -> bool:
-        return self._per_s is not None and self.in_flight < self.bound and self._rate.ready_s(self._per_s) > now_s
+        return self.per_s is not None and self.in_flight < self.bound and self._rate.ready_s(self.per_s) > now_s
 
     def next_s(self) -> float:
         """When it may go on though nothing else happens; never, if it waits for an answer or has nothing to send."""
-        if not (self._firsts or self._laters) or self.in_flight >= self.bound or self._per_s is None:
+        if not self.eager or self.in_flight >= self.bound or self.per_s is None:
             return math.inf
-        return self._rate.ready_s(self._per_s)
+        return self._rate.ready_s(self.per_s)
 
     def _next(self) -> Waiting[T] | None:
         if self._firsts and (self._row < FIRSTS_IN_A_ROW or not self._laters):

@@ -127,12 +127,16 @@ class Lanes(Generic[T]):
 
     def overdue(self, now_s: float) -> list[tuple[Waiting[T], Reason]]:
         """What has waited for too long, and why; each is to be removed, or waits on."""
-        busy = [lane for lanes in self._busy.values() for lane in lanes.values() if lane.queued]
-        return [(one, self._why(lane, now_s)) for lane in busy for one in lane.overdue(now_s)]
+        found: list[tuple[Waiting[T], Reason]] = []
+        for lane in self._queues():
+            if late := lane.overdue(now_s):
+                why = self._why(lane, now_s)
+                found += [(one, why) for one in late]
+        return found
 
     def waiting(self) -> list[Waiting[T]]:
         """All that waits."""
-        return [one for one, _ in self.overdue(math.inf)]
+        return [one for lane in self._queues() for one in lane.overdue(math.inf)]
 
     def remove(self, one: Waiting[T], now_s: float, *, deferred: bool = True) -> None:
         """It is put off, or given up: it does not wait any more, and was not begun."""
@@ -193,6 +197,10 @@ class Lanes(Generic[T]):
         if lane.version != to.version:
             lane.agree(to, self._share)
         return lane
+
+    def _queues(self) -> Iterator[Lane[T]]:
+        """Lanes in which something waits."""
+        return (lane for lanes in self._busy.values() for lane in lanes.values() if lane.queued)
 
     def _queue_of(self, lane: Lane[T]) -> int:
         """How many may wait there: its part of what may wait in all, once that is reached."""

@@ -14,12 +14,13 @@ import structlog
 from relay import __version__
 from relay.clock import Clock
 from relay.metrics import Metrics
-from relay.model import Answer, DeliveryId, EndedBy, Failure, Outgoing, Reason, Reply, Subscription
+from relay.model import Answer, DeliveryId, EndedBy, Outgoing, Reason, Reply, Subscription
 from relay.pipeline.disable import Disable, Wish
 from relay.pipeline.health import Failing, Gone, Health, Recovered
-from relay.pipeline.produce import Produce, Unwatched, size_of
+from relay.pipeline.produce import Produce, send_unwatched
 from relay.pipeline.results import rfc3339
 from relay.pipeline.room import Room
+from relay.pipeline.settle import reason_of
 from relay.urls import host, masked
 
 log = structlog.get_logger()
@@ -101,7 +102,7 @@ class Notices:
                 case Gone():
                     self._disable.ask(Wish(called, one))
                 case Failing(since_ms=since_ms):
-                    told = self._write(Kind.FAILING, called, since_ms, _reason(reply), _status(reply))
+                    told = self._write(Kind.FAILING, called, since_ms, reason_of(reply), _status(reply))
                     log.warning("endpoint.failing", **told)
                 case Recovered(since_ms=since_ms):
                     told = self._write(Kind.RECOVERED, called, since_ms, Reason.OK, _status(reply))
@@ -129,15 +130,10 @@ class Notices:
             worker=self._worker,
         )
         record = Outgoing(topic=self._topic, key=called.id.encode(), value=orjson.dumps(told))
-        self._room.take(size_of(record))
-        self._produce.send(record, Unwatched(self._room.give))
+        send_unwatched(record, self._produce, self._room)
         self._metrics.notices.add(kind.value)
         shown = {name: told[name] for name in ("subscription_id", "account_id", "since", "reason", "status")}
         return shown | {"host": host(called.url)}
-
-
-def _reason(reply: Reply) -> Reason:
-    return reply.reason if isinstance(reply, Failure) else Reason.STATUS
 
 
 def _status(reply: Reply) -> int | None:

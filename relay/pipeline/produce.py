@@ -21,6 +21,7 @@ from aiokafka.errors import KafkaError
 from relay.clock import Clock
 from relay.ending import let_go
 from relay.model import Outgoing
+from relay.pipeline.room import Room
 
 log = structlog.get_logger()
 
@@ -73,6 +74,12 @@ class Unwatched:
     def acknowledged(self, size: int) -> None:
         """It no longer takes memory."""
         self._give(size)
+
+
+def send_unwatched(record: Outgoing, produce: "Produce", room: Room) -> None:
+    """The record is queued, and no source waits for it."""
+    room.take(size_of(record))
+    produce.send(record, Unwatched(room.give))
 
 
 class Lane:

@@ -46,7 +46,7 @@ def settle(delivery: Delivery, reply: Reply, *, schedule: Schedule, now_ms: int)
     Never raises: every reply, including none at all, has a verdict.
     """
     asked_s = 0.0
-    reason = reply.reason if isinstance(reply, Failure) else Reason.STATUS
+    reason = reason_of(reply)
     match reply:
         case Answer(status=status) if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return Delivered()
@@ -106,6 +106,11 @@ def put_off(delivery: Delivery, reason: Reason, *, schedule: Schedule, now_ms: i
     if schedule.expired(delivery.matched_ms, now_ms):
         return GaveUp(EndedBy.EXPIRED, reason)
     return Deferred(schedule.hold_delay(delivery.deferrals), reason)
+
+
+def reason_of(reply: Reply) -> Reason:
+    """What came of an attempt that was not delivered."""
+    return reply.reason if isinstance(reply, Failure) else Reason.STATUS
 
 
 def outcome_of(reply: Reply | None) -> Outcome:

@@ -37,7 +37,7 @@ from relay.pipeline.listener import Listener
 from relay.pipeline.match import Index
 from relay.pipeline.notices import Notices
 from relay.pipeline.places import share
-from relay.pipeline.produce import BATCH_BYTES, REQUEST_MS, Produce, Unwatched, size_of
+from relay.pipeline.produce import BATCH_BYTES, REQUEST_MS, Produce, send_unwatched
 from relay.pipeline.results import rfc3339
 from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
@@ -262,5 +262,4 @@ def _tell_lost(lost: Lost, tools: Bench) -> None:
     }
     key = f"{lost.topic}/{lost.partition}".encode()
     record = Outgoing(topic=tools.topics.progress, key=key, value=orjson.dumps(told))
-    tools.room.take(size_of(record))
-    tools.produce.send(record, Unwatched(tools.room.give))
+    send_unwatched(record, tools.produce, tools.room)

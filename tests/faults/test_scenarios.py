@@ -8,7 +8,7 @@ from tests.faults.history import Excuse, Subscriber, Window
 from tests.faults.oracle import delivery_id
 from tests.faults.receiver import now_s
 from tests.faults.scene import all_in, beside, ended
-from tests.faults.stage import staged
+from tests.faults.stage import Stage, staged
 from tests.kafka.driver import WIDE, until
 
 pytestmark = pytest.mark.kafka
@@ -114,12 +114,7 @@ async def test_partitions_that_are_added_while_the_only_static_member_is_down_ar
         killed = now_s()
         stage.windows.append(Window(Excuse.CRASH, killed, killed))
 
-        count = await stage.tool.grow(fleet.events, 2)
-        stage.load = load = load.anew()
-        for partition in range(count):
-            for _ in range(10):
-                load.one(partition=partition)
-        await load.flush()
+        count = await grown(stage)
         fleet.start(0)
         await until(lambda: fleet.logged("worker.started", 2))
         took = await until(lambda: len({one.id for one in receiver.entries}) == 1 + 10 * count, 60)
@@ -127,6 +122,17 @@ async def test_partitions_that_are_added_while_the_only_static_member_is_down_ar
 
     assert {} == judgement.counts, judgement.findings[:3]
     assert took < NEW_PARTITION_S
+
+
+async def grown(stage: Stage) -> int:
+    """Two partitions more, and ten events on each there is; how many there are."""
+    count = await stage.tool.grow(stage.fleet.events, 2)
+    stage.load = stage.load.anew()
+    for partition in range(count):
+        for _ in range(10):
+            stage.load.one(partition=partition)
+    await stage.load.flush()
+    return count
 
 
 @pytest.mark.parametrize("static", [False, True], ids=["dynamic", "instance-id"])
@@ -142,12 +148,7 @@ async def test_partitions_that_are_added_are_read_within_ten_seconds_from_their_
         await load.flush()
         await until(lambda: receiver.entries)
 
-        count = await stage.tool.grow(fleet.events, 2)
-        stage.load = load = load.anew()
-        for partition in range(count):
-            for _ in range(10):
-                load.one(partition=partition)
-        await load.flush()
+        count = await grown(stage)
         took = await until(lambda: len({one.id for one in receiver.entries}) == 1 + 10 * count, 60)
         judgement = await ended(stage)
 
