@@ -221,9 +221,10 @@ class Lane(Generic[T]):
             return now_s - self._asked_s < PATIENCE_S
         return self.well(now_s)
 
-    def held_by_itself(self, now_s: float) -> bool:
-        """Whether what holds it is a bound that the subscription asks for."""
-        return self.waits_for_rate(now_s) or (self.slots is not None and self.in_flight >= self.slots)
+    @property
+    def at_its_slots(self) -> bool:
+        """Whether as many are under way as `max_in_flight` allows here."""
+        return self.slots is not None and self.in_flight >= self.slots
 
     def waits_for_rate(self, now_s: float) -> bool:
         return self.per_s is not None and self.in_flight < self.bound and self._rate.ready_s(self.per_s) > now_s

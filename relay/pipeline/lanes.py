@@ -213,7 +213,7 @@ class Lanes(Generic[T]):
 
     def _hold(self, lane: Lane[T], now_s: float) -> Hold | None:
         """Whether its reader should wait: no bound of the subscription's own is met, and nobody is held up for long."""
-        if lane.held_by_itself(now_s):
+        if lane.at_its_slots or self._only_by_rate(lane, now_s):
             return None
         fair = self.places.of(lane.account) <= self.places.share
         if fair and (lane.well(now_s) or not lane.queued) and not self._place(lane, now_s):
@@ -229,7 +229,11 @@ class Lanes(Generic[T]):
     def _why(self, lane: Lane[T], now_s: float) -> Reason:
         if lane.breaker.blocks(now_s):
             return Reason.CIRCUIT_OPEN
-        return Reason.RATE_LIMITED if lane.waits_for_rate(now_s) else Reason.LANE_FULL
+        return Reason.RATE_LIMITED if self._only_by_rate(lane, now_s) else Reason.LANE_FULL
+
+    def _only_by_rate(self, lane: Lane[T], now_s: float) -> bool:
+        """Whether nothing but its rate keeps what waits there, also in the moment in which that lets the next go."""
+        return lane.per_s is not None and lane.in_flight < lane.bound and self._place(lane, now_s)
 
     def _place(self, lane: Lane[T], now_s: float) -> bool:
         """Whether the worker has one for it."""

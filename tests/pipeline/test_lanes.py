@@ -128,6 +128,17 @@ def test_nobody_waits_for_a_bound_that_the_subscription_asks_for(to: Subscriptio
     assert filled(lanes, to, now_s=0.1) is reason
 
 
+def test_what_a_rate_keeps_is_told_so_also_in_the_moment_in_which_it_lets_the_next_go() -> None:
+    """Nobody is told that the lane was full, when it was the rate that filled it."""
+    lanes, slow = some_lanes(), of("r", rate_per_s=10)
+    filled(lanes, slow, now_s=100.0)
+    end(lanes, begin(lanes, 100.0), now_s=100.0)
+    due_s = lanes.next_s()
+
+    assert lanes.offer(0, slow, lead=None, size=100, now_s=due_s) is Reason.RATE_LIMITED
+    assert {Reason.RATE_LIMITED} == {why for _, why in lanes.overdue(due_s + RULES.wait_s)}
+
+
 def test_what_meets_an_open_circuit_is_put_off_at_once() -> None:
     """And what waited there is overdue, for the same reason."""
     lanes = some_lanes()
