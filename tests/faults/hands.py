@@ -14,6 +14,7 @@ SESSION_S = 10  # until the group gives up on a worker that is gone
 REJOIN_S = 10  # a rebalance with its drain, and a worker's start on a busy machine
 EMPTY_S = 180  # until a group has no members, or a partition its leader, with answers that take their time
 BACK_S = 400  # records, at most, that another tool moves a partition back by
+READ_S = 0.1  # until a stop has come, and what was sent before it has been read; a small part of a commit's interval
 AHEAD_S = 2.0  # what only the old leader has before it dies
 
 
@@ -68,10 +69,11 @@ class Hands:
         self.excused(Excuse.REBALANCE, since, now_s() + REJOIN_S)
 
     async def _zombie(self, fault: Fault) -> None:
-        since = now_s()
         place = self._fleet.pick(fault.draw)
         self._fleet.freeze(place)
         try:
+            await asyncio.sleep(READ_S)
+            since = now_s()  # the last that it had sent has its time from the receiver, which may read it only now
             await asyncio.sleep(fault.lasts_s)
         finally:
             self._fleet.thaw(place)
