@@ -58,7 +58,6 @@ class Event:
 
     body: bytes  # what is sent and signed: orjson's, compact
     body_sha256: str  # hex
-    value: Mapping[str, Any]  # the same, parsed; read-only by convention, for filters
     type: str  # lead.created | lead.updated | lead.completed
     account_id: str
     lead_id: str

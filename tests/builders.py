@@ -88,7 +88,6 @@ def an_event(value: Mapping[str, Any] | None = None, /, **overrides: Any) -> Eve
     event = Event(
         body=body,
         body_sha256=sha256(body).hexdigest(),
-        value=value,
         type=f"{value['resource']}.{value['action']}",
         account_id=value["lead"]["account_id"],
         lead_id=value["resource_id"],

@@ -5,14 +5,16 @@ A delivery is settled when its attempt is over and every record that tells it is
 is over and all of its deliveries are settled.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from relay.model import Record
 from relay.pipeline.ledger import Ledger
 from relay.pipeline.settled import Walked
 
-RECORD_BYTES = 1_000  # what a record holds besides its value: headers, the parsed event, its entries here and there
+RECORD_BYTES = (
+    2_000  # what a record holds besides its body while a delivery of it waits: measured, half of it the event
+)
 
 
 def size_in_memory(record: Record) -> int:
@@ -76,13 +78,17 @@ class Fan:
             self._through = subscription_id
         return Part(self, subscription_id)
 
+    def missed(self) -> Iterator[str]:
+        """What an earlier walk of the record left open and this one has not come to: it does not match any more."""
+        yield from sorted(self._unmatched)
+
     def over(self, *, whole: bool = True) -> None:
         """The walk is over; not whole: it was broken off, and whoever reads the record next does the rest."""
         self._walking = False
         self._abandoned |= not whole
         if whole:
             self._through = None
-            for gone in self._unmatched:  # open by the map, and by now they do not match
+            for gone in self._unmatched:  # of a record that cannot be read any more
                 del self._open[gone]
         self._finish()
 

@@ -22,7 +22,7 @@ from relay.pipeline.places import Places
 
 T = TypeVar("T")
 
-QUEUED = 5_000  # deliveries that wait in all lanes together, some 1 kB each; then each lane has a part of these
+QUEUED = 5_000  # deliveries that wait in all lanes together, some 3 kB each; then each lane has a part of these
 QUEUED_SHARE = 0.5  # of the byte budget, likewise
 LOOKED_AT = 16  # lanes that could begin something, of which the fairest does; the others are looked at next time
 IDLE_S = 60.0  # a lane without work is remembered for so long: what its limit has grown to, and what failed lately

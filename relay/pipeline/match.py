@@ -11,6 +11,8 @@ from hashlib import sha256
 from heapq import merge
 from typing import Any
 
+import orjson
+
 from relay.model import EVERY_ACCOUNT, Delivery, DeliveryId, Event, Subscription, SubscriptionId
 from relay.pipeline.filters import compile_filter
 from relay.pipeline.sign import Signer
@@ -41,10 +43,21 @@ def endpoint(subscription: Subscription, *, signer: Signer | None, headers: Mapp
     )
 
 
-def unknown(subscription_id: SubscriptionId) -> Endpoint:
+def unknown(subscription_id: SubscriptionId, account_id: str = "") -> Endpoint:
     """Of a subscription that exists and never could be read: it matches nothing, and what is on its way to it waits."""
-    nothing = Subscription(id=subscription_id, account_id="", name="", url="", events=())
+    nothing = Subscription(id=subscription_id, account_id=account_id, name="", url="", events=())
     return Endpoint(subscription=nothing, accepts=None, signer=None)
+
+
+def once_matched(subscription_id: SubscriptionId, to: Endpoint | None, event: Event) -> Endpoint:
+    """
+    What had matched when the event was first read, and does not now.
+
+    Changed, it gets what had matched, as it gets the retries of that. Deleted, or another account's by now, it is one
+    that was never created: what is sent to it is dropped, and the result says so.
+    """
+    ours = to is not None and to.subscription.account_id in {event.account_id, EVERY_ACCOUNT}
+    return to if to is not None and ours else unknown(subscription_id, event.account_id)
 
 
 def delivery_id(event: Event, subscription_id: SubscriptionId, *, namespace: str, timestamp_ms: int) -> DeliveryId:
@@ -129,7 +142,12 @@ class Index:
                 del self._buckets[key]
 
     def match(self, event: Event) -> Iterator[Endpoint]:
-        """The endpoints that want this event, in id order, also paused and disabled ones: they have outcomes too."""
+        """
+        The endpoints that want this event, in id order, also paused and disabled ones: they have outcomes too.
+
+        What a filter looks at is parsed once more, where one asks: kept parsed, everything that waits for a receiver
+        would hold four times its bytes.
+        """
         own = self._buckets.get((event.account_id, event.type))
         operators = self._buckets.get((EVERY_ACCOUNT, event.type))
         if own is None or own is operators:  # an event whose account claims to be `*` is everybody's but once
@@ -138,10 +156,15 @@ class Index:
             candidates = iter(own.walk())
         else:
             candidates = merge(own.walk(), operators.walk(), key=lambda to: to.subscription.id)
+        value: Mapping[str, Any] | None = None
         for to in candidates:
-            bots = to.subscription.bot_ids
-            if (not bots or event.bot_id in bots) and (to.accepts is None or to.accepts(event.value)):
-                yield to
+            if to.subscription.bot_ids and event.bot_id not in to.subscription.bot_ids:
+                continue
+            if to.accepts is not None:
+                value = value or orjson.loads(event.body)
+                if not to.accepts(value):
+                    continue
+            yield to
 
     @staticmethod
     def _keys(of: Endpoint) -> list[tuple[str, str]]:

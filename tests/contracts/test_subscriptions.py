@@ -108,7 +108,7 @@ def a_subscription(config: Config, ident: str = "crm", *, bot_ids: tuple[str, ..
 
 def an_event(bot_id: str = "bot-1") -> Event:
     return Event(
-        body=b"{}", body_sha256="", value={}, type="lead.updated", account_id="acct-1", lead_id="lead-1",
+        body=b"{}", body_sha256="", type="lead.updated", account_id="acct-1", lead_id="lead-1",
         bot_id=bot_id, resource_version=1, time=None, time_raw=None, source=None,
     )  # fmt: skip
 

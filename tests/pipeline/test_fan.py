@@ -272,8 +272,17 @@ def test_a_walk_of_which_nothing_is_settled() -> None:
     assert fan.walked() is None
 
 
-def test_a_subscription_that_matches_no_more() -> None:
-    """The map has it as open, the walk does not come to it: nothing waits for it."""
+def test_a_subscription_that_matches_no_more_is_told_by_the_walk_that_did_not_come_to_it() -> None:
+    """So that it has its outcome too."""
+    fan = a_fan(ledger=a_ledger(Walked("d", ("a", "c"))))
+    fan.part("c")
+
+    assert ["a"] == list(fan.missed())
+    assert [] == list(a_fan().missed())
+
+
+def test_a_record_that_cannot_be_read_any_more_waits_for_nobody() -> None:
+    """The map has it as open, nothing is walked."""
     ledger = a_ledger(Walked("d", ("a", "c")))
     fan = a_fan(ledger=ledger)
     assert Walked("d", ("a", "c")) == fan.walked()

@@ -148,7 +148,6 @@ def a_delivery() -> Delivery:
     event = Event(
         body=b'{"id":1}',
         body_sha256="",
-        value={},
         type="lead.updated",
         account_id="acc_1",
         lead_id="lead_1",

@@ -6,6 +6,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +24,7 @@ def an_event(
     bot_id: str | None = None,
     **more: Any,  # noqa: ANN401
 ) -> Event:
-    wanted = {"account_id": account_id, "type": event_type, "bot_id": bot_id, "value": {"bot": bot_id}}
+    wanted = {"account_id": account_id, "type": event_type, "bot_id": bot_id, "body": orjson.dumps({"bot": bot_id})}
     return builders.an_event(**wanted | more)
 
 
@@ -111,7 +112,7 @@ def test_bots_are_all_or_those_that_are_named(bot_ids: tuple[str, ...], bot_id: 
     assert (["s"] if matches else []) == names(index, an_event(bot_id=bot_id))
 
 
-def test_a_filter_is_asked_of_the_events_value() -> None:
+def test_a_filter_is_asked_of_what_the_events_body_says() -> None:
     """Compiled from the subscription's own."""
     index = an_index(an_endpoint("s", filter={"bot": {"$in": ["1", "2"]}}))
 
