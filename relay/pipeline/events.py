@@ -5,16 +5,18 @@ One task walks record after record; a fan-out is walked lazily, a delivery at a 
 """
 
 import asyncio
+from collections.abc import Iterator
+from itertools import chain
 
 from relay.errors import Malformed
-from relay.model import Record
+from relay.model import Delivery, Event, Record
 from relay.pipeline.consume import Intake
 from relay.pipeline.decode import Skipped, read_event
 from relay.pipeline.dispatch import Dispatch, Turns, Work
 from relay.pipeline.fan import Fan, size_in_memory
 from relay.pipeline.faults import Faults
 from relay.pipeline.ledger import Ledger
-from relay.pipeline.match import first_delivery
+from relay.pipeline.match import first_delivery, once_matched
 
 POLL_MS = 200  # how soon an idle intake sees that it should stop
 BATCH_RECORDS = 500  # taken at once: some 0.7 MB, and few turns of the loop a second
@@ -76,17 +78,21 @@ class Events:
             fan.over()
             return
         self._tools.metrics.events.add("read")
-        for to in self._tools.index.match(event):
-            if fan.covers(to.subscription.id):
-                continue
+        for delivery in self._matched(event, record, fan):
             if not fan.ledger.ready and not await self._intake.admits(fan.ledger):
                 fan.over(whole=False)
                 return
             self._tools.metrics.matches.add()
-            delivery = first_delivery(
-                event, to, namespace=self._namespace, timestamp_ms=record.timestamp, now_ms=self._tools.clock.now_ms()
-            )
             work = Work(delivery, fan.part(delivery.subscription_id), self._intake)
             await self._dispatch.offer(work, first=True, attempts=attempts)
             await self._turns.step()
         fan.over()
+
+    def _matched(self, event: Event, record: Record, fan: Fan) -> Iterator[Delivery]:
+        """A delivery at a time: of what matches now, and of what had matched when the record was read before."""
+        index, clock = self._tools.index, self._tools.clock
+        here = (to for to in index.match(event) if not fan.covers(to.subscription.id))
+        for to in chain(here, (once_matched(id_, index.get(id_), event) for id_ in fan.missed())):
+            yield first_delivery(
+                event, to, namespace=self._namespace, timestamp_ms=record.timestamp, now_ms=clock.now_ms()
+            )

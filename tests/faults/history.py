@@ -68,6 +68,7 @@ class Result:
     verdict: str
     reason: str
     at: float  # when it was written
+    worker: str = ""  # the process that wrote it
 
     @property
     def final(self) -> bool:
@@ -118,7 +119,7 @@ class Excuse(StrEnum):
     REBALANCE = "rebalance"  # open for longer than the drain
     BROKER = "broker"  # nothing could be committed: open or settled meanwhile
     RESET = "reset"  # the range that another tool sent the group back over
-    CUT = "cut"  # the log was cut or made anew: its partition is read again
+    CUT = "cut"  # the log was cut: its partition is read again, and what took the place of what is gone is passed over
 
 
 @dataclass(frozen=True, slots=True)

@@ -140,7 +140,7 @@ def event_of(message: Message) -> Written:
 def result_of(message: Message) -> Result:
     row = orjson.loads(message.value() or b"")
     key = (row["delivery_id"], row["attempt"], row["deferrals"])
-    return Result(*key, row["verdict"], row["reason"], _at(message))
+    return Result(*key, row["verdict"], row["reason"], _at(message), row["worker"])
 
 
 def copy_of(message: Message) -> Copy:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from itertools import pairwise
 
-from tests.faults.commits import committed_too_early, went_back
+from tests.faults.commits import committed_too_early, places_taken, went_back
 from tests.faults.excuses import Excuses
 from tests.faults.history import Copy, Excuse, History, Request, Result, Subscriber, What, Written
 
@@ -97,12 +97,12 @@ def _lost(
     history: History, due: Mapping[str, tuple[Written, Subscriber]], results: Mapping[str, Sequence[Result]]
 ) -> tuple[list[Finding], int]:
     """Without a final outcome: deliveries without a result that ends them, unreadable records without a dead letter."""
-    cut = {(window.topic, window.partition) for window in history.windows if window.excuse is Excuse.CUT}
+    replaced = places_taken(history)
     lost, passed_over = [], 0
     for ident, (event, to) in due.items():
         own = results.get(ident, ())
         if not any(one.final for one in own):
-            if event.at in cut and not own:
+            if (*event.at, event.offset) in replaced and not own:
                 passed_over += 1
                 continue
             last = max(own, key=lambda one: one.at, default=None)
@@ -111,7 +111,7 @@ def _lost(
     for event in history.events:
         source = f"{event.topic}/{event.partition}/{event.offset}"
         if event.what is What.MALFORMED and source not in buried:
-            if event.at in cut:
+            if (*event.at, event.offset) in replaced:
                 passed_over += 1
             else:
                 lost.append(Finding("lost", f"no dead letter of {source}, which cannot be read"))
@@ -144,25 +144,31 @@ def _pending(history: History) -> Iterator[Finding]:
 
 
 def _forks(history: History, excuses: Excuses) -> tuple[list[Finding], int]:
-    """A second copy of (id, attempt, deferrals) ends as superseded; but who remembers the first may be gone."""
+    """A second copy of (id, attempt, deferrals) ends as superseded; but who met the first may not be who met it."""
     copies: dict[Key, list[Copy]] = defaultdict(list)
     for copy in history.copies:
         copies[_key(copy)].append(copy)
     twice = {key: those for key, those in copies.items() if len(those) > 1}
     superseded: Counter[Key] = Counter()
     told: dict[Key, float] = {}
+    workers: dict[Key, set[str]] = defaultdict(set)
     for result in history.results:
         if (key := _key(result)) in twice:
             superseded[key] += result.superseded
             told[key] = max(told.get(key, 0), result.at)
+            if not result.superseded:
+                workers[key].add(result.worker)
     forks, excused = [], 0
     for key, those in twice.items():
-        if superseded[key] < len(those) - 1:
+        taken = len(those) - superseded[key]  # each by a worker of its own, for each knows what it met itself
+        if taken > 1:
             first = min(copy.at for copy in those)
-            if excuses.disturbed(first, told.get(key, first)):
+            if taken <= len(workers[key]) and excuses.disturbed(first, told.get(key, first)):
                 excused += 1
             else:
-                forks.append(Finding("fork", f"{key}: {len(those)} copies, {superseded[key]} superseded"))
+                forks.append(
+                    Finding("fork", f"{key}: {len(those)} copies, {superseded[key]} superseded, {workers[key]}")
+                )
     return forks, excused
 
 

@@ -13,7 +13,7 @@ from confluent_kafka.cimpl import NewTopic
 
 from tests.faults.cluster import Cluster, Tool
 from tests.faults.fleet import Fleet
-from tests.faults.history import History, Subscriber, Window
+from tests.faults.history import History, Subscriber, Window, Written
 from tests.faults.load import Load
 from tests.faults.observe import Observer, copy_of, event_of, letter_of, read_all, result_of
 from tests.faults.receiver import Receiver
@@ -71,14 +71,18 @@ class Stage:
     async def _deliveries(self) -> list[str]:
         return [name for name in await self.observer.topics() if name.startswith(f"{self.prefix}.deliveries.")]
 
+    async def events(self) -> tuple[Written, ...]:
+        """What the events topics hold."""
+        return tuple(event_of(one) for one in await asyncio.to_thread(read_all, self.bootstrap, list(self.topics)))
+
     async def history(self, lag: dict[str, int]) -> History:
         """Everything that happened, once all has ended."""
         topics = await self._deliveries()
-        events, results, copies, letters = [
+        there = await self.events()
+        results, copies, letters = [
             await asyncio.to_thread(read_all, self.bootstrap, names)
-            for names in (list(self.topics), [f"{self.prefix}.results"], topics, [f"{self.prefix}.dead-letters"])
+            for names in ([f"{self.prefix}.results"], topics, [f"{self.prefix}.dead-letters"])
         ]
-        there = tuple(event_of(one) for one in events)
         held = {(one.topic, one.partition, one.offset, one.timestamp_ms) for one in there}
         return History(
             events=there,

@@ -226,6 +226,32 @@ def test_an_attempt_that_was_refused_before_a_crash_may_come_after_the_delivery(
     assert () == judge(replace(history, windows=(Window(Excuse.CRASH, 9.5, 9.5),))).findings
 
 
+FORKED = replace(
+    SOUND,
+    copies=(*SOUND.copies, TWICE),
+    results=(
+        *without(SOUND.results, B1, 2),
+        replace(a_result(B1, "delivered", 12.2, attempt=2), worker="one"),
+        replace(a_result(B1, "delivered", 12.3, attempt=2), worker="other"),
+    ),
+)  # fmt: skip
+MOVED = Window(Excuse.REBALANCE, 12.0, 12.5)
+
+
+def test_a_second_copy_is_excused_where_another_worker_met_it_around_a_fault() -> None:
+    judged = judge(replace(FORKED, windows=(MOVED,)))
+
+    assert () == judged.findings
+    assert 1 == judged.forks_excused
+
+
+def test_a_second_copy_is_a_fork_where_its_worker_had_met_the_first_whatever_happened_meanwhile() -> None:
+    same = tuple(replace(one, worker="one") for one in FORKED.results)
+
+    assert {"fork": 1} == judge(replace(FORKED, results=same, windows=(MOVED,))).counts
+    assert {"fork": 1} == judge(FORKED).counts
+
+
 def test_a_second_copy_that_is_superseded_is_no_fork() -> None:
     dropped = a_result(B1, "dropped", 12.3, attempt=2, reason="superseded")
 
@@ -242,11 +268,24 @@ def test_a_commit_may_go_back_where_another_tool_moved_it() -> None:
     assert () == judge(moved).findings
 
 
+CUT = replace(
+    SOUND,
+    events=(*SOUND.events, THIRD),
+    gone=(replace(THIRD, timestamp_ms=900),),
+    windows=(Window(Excuse.CUT, 1.0, 2.0, "events", 0),),
+)
+
+
 def test_new_records_below_where_the_group_was_are_told_apart_where_the_log_was_cut() -> None:
     """An unclean election cut it; Kafka's clients cannot see that without leader epochs. A figure, not a loss."""
-    judged = judge(
-        replace(SOUND, events=(*SOUND.events, THIRD), samples=(), windows=(Window(Excuse.CUT, 1.0, 2.0, "events", 0),))
-    )
+    judged = judge(CUT)
 
     assert (0, 1) == (judged.lost, judged.passed_over)
     assert () == judged.findings
+
+
+def test_a_record_that_took_no_other_ones_place_is_lost_though_its_log_was_cut_once() -> None:
+    elsewhere = replace(CUT, events=(*SOUND.events, replace(THIRD, offset=100)))
+
+    assert {"lost": 1} == judge(elsewhere).counts
+    assert {"lost": 1} == judge(replace(CUT, gone=(), samples=())).counts

@@ -2,12 +2,14 @@
 
 import asyncio
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.faults.history import Excuse, Subscriber, Window
+from tests.faults.oracle import delivery_id
 from tests.faults.receiver import now_s
 from tests.faults.scene import all_in, beside, ended
 from tests.faults.stage import Stage, staged
@@ -20,6 +22,7 @@ SUBSCRIBERS = (Subscriber("ok"), Subscriber("slow", "acct-2"), HANGS)
 HANG_S = "15"  # a naive drain would stand still for so long at every change
 STALL_S = 5.0
 CHANGE_S = 6.0  # behind a change, looked at: draining, loading, and deliveries again
+HANGING = {"RELAY_TIMEOUT_S": "60", "RELAY_RETRY_DELAYS": "1s"}  # longer than a change and its looking at
 PATIENT = {"RELAY_TIMEOUT_S": HANG_S, "RELAY_RETRY_DELAYS": "1s"}
 
 
@@ -70,9 +73,11 @@ async def test_scaling_from_one_to_four_and_back_never_stands_still_for_more_tha
 async def test_a_third_worker_takes_what_it_must_and_the_others_keep_the_rest(
     kafka: str, tmp_path: Path, prefix: str
 ) -> None:
-    """Of four partitions one moves, and what is kept is not read anew."""
-    async with staged(kafka, tmp_path, prefix, subscribers=SUBSCRIBERS[:1], per_s=60) as stage:
-        fleet, group = stage.fleet, stage.fleet.group
+    """Of four partitions one moves; what is kept is not read anew, and what hangs there is not sent again."""
+    subscribers = (Subscriber("ok"), Subscriber("hang", "acct-1"))
+    async with staged(kafka, tmp_path, prefix, subscribers=subscribers, per_s=60, settings=HANGING) as stage:
+        fleet, group, receiver = stage.fleet, stage.fleet.group, stage.receiver
+        receiver.silent.add("hang")
         async with beside(stage.load.run()):
             for place in range(2):
                 fleet.start(place)
@@ -80,15 +85,25 @@ async def test_a_third_worker_takes_what_it_must_and_the_others_keep_the_rest(
             await flowing(now_s())
             await until(lambda: owners(stage, 2))
             before = await owners(stage, 2)
+            hung = {one.id for one in receiver.of("hang") if one.ended is None}
             fleet.start(2)
             await all_in(stage, group, 3)
             await until(lambda: owners(stage, 3))
             after = await owners(stage, 3)
+            still = {one.id for one in receiver.of("hang") if one.ended is None}
+            sent = Counter(one.id for one in receiver.of("hang") if one.attempt == 1)
+            receiver.silent.clear()
+            receiver.answer_all(200)
         stage.windows.append(Window(Excuse.REBALANCE, 0.0, now_s()))
         judgement = await ended(stage)
+        at = {delivery_id(one, "hang"): one.partition for one in await stage.events()}
 
     assert {} == judgement.counts, judgement.findings[:3]
-    assert 1 == sum(before[partition] != after[partition] for partition in before)
+    moved = {partition for partition in before if before[partition] != after[partition]}
+    assert 1 == len(moved)
+    kept = {ident for ident in hung if at[ident] not in moved}
+    assert kept & still
+    assert {1} == {sent[ident] for ident in kept}
 
 
 async def owners(stage: Stage, workers: int) -> dict[int, str]:

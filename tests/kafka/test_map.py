@@ -105,6 +105,29 @@ async def test_a_fan_out_that_was_part_done_goes_on_with_what_was_open(kafka: st
             }
 
 
+async def test_a_subscription_that_is_deleted_while_nobody_reads_on_has_its_outcome_too(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
+    """Of a fan-out that was part done: it had matched, so what became of it is told."""
+    async with Journal() as journal:
+        with Relay(kafka, prefix, tmp_path, RELAY_TIMEOUT_S="120") as relay:
+            await relay.prepare()
+            for ident, path in (("a", "ok/a"), ("b", "held/b")):
+                await relay.subscribe(ident, journal.url(path))
+            await relay.produce(encoded([an_event("lead-1")]), partition=0)
+            worker = relay.worker()
+            await until(lambda: covers(relay, 0))
+
+            await relay.end(worker, signal.SIGKILL)
+            await relay.do("subscriptions", "delete", "b")
+            relay.worker()
+            await until(lambda: relay.lag_is(0), 60)
+
+            told = [(row["subscription_id"], row["verdict"], row["reason"]) for row in await relay.results()]
+            assert [("a", "delivered", "ok"), ("b", "dropped", "subscription_deleted")] == sorted(told)
+            assert 1 == len(journal.of("held/b"))
+
+
 @pytest.mark.parametrize("doubt", ["another record at the top", "a top beyond the log", "damaged", "foreign"])
 async def test_a_map_that_does_not_fit_the_log_is_none(kafka: str, prefix: str, tmp_path: Path, doubt: str) -> None:
     """Everything from the committed offset on is sent again, and the log says why."""
