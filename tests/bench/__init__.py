@@ -8,6 +8,8 @@ How fast, with how much memory and how soon (`python -m tests.bench.path`), and 
     cases      who is bad, and how; whose events; what must hold
     figures    ratios, bounds and the lines of its table
     audit      what the results say of its events: none lost, none twice, how many deferred
+    ledger     what ledger and settled map cost alone
+    lanes      what lanes cost alone
     stage      broker, topics, subscriptions and events to run on
     children   the processes
     sink       the receiver that is never the bottleneck, in a process of its own

@@ -114,6 +114,14 @@ CASES = (
     trouble("late", "1 answers in 2 s", Manner.LATE, bad=1, throughput=0.95, p99=None),
     trouble("refuse", "1 refuses", Manner.REFUSE, bad=1, throughput=0.95, p99=None),
     Case(
+        name="single",
+        says="1 has it all",
+        scene=Scene(traffic=Traffic(turns=[0], per_s=PER_S)),
+        healthy=HEALTHY,
+        throughput=0.95,  # what one lane may take is what the worker has: with the noise of the others' bounds
+        p99=None,
+    ),
+    Case(
         name="flood",
         says=f"1 floods {FLOOD}:1",
         scene=Scene(
