@@ -69,5 +69,11 @@ class TopicProblem(RelayError):
     """A topic is missing or set up so that promises could not be kept; the message names the command that mends it."""
 
 
+class InstanceTaken(RelayError):
+    """Another worker has this one's place in the group."""
+
+    exit_code = 2
+
+
 class TooManyMalformed(RelayError):
     """So many records are malformed that the producer or the topic is wrong, not they; they stay uncommitted."""

@@ -20,6 +20,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     offsets   what a group has committed, and nothing older                                 edge (aiokafka)
     client    a consumer in its group, and what it does not show of itself                  edge (aiokafka)
     frozen    a process that stood still for a session -> nothing goes on until confirmed   edge
+    rivals    whether another worker has our RELAY_INSTANCE_ID                              pure
     commit    what is settled -> committed                                                  edge
     health    what an endpoint answered lately -> gone, failing, recovered                  pure
     disable   subscriptions whose endpoints are gone -> disabled                           edge (the store)

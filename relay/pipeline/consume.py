@@ -23,15 +23,13 @@ from relay.pipeline.commit import Commits
 from relay.pipeline.frozen import Freeze
 from relay.pipeline.holdings import Holdings, Partition
 from relay.pipeline.ledger import Ledger
+from relay.pipeline.rivals import Rivals
 from relay.pipeline.start import Lost, Resumption, peek, resumption
 
 log = structlog.get_logger()
 
 RELOAD_S = 0.5  # between tries to read offsets, while the broker is in trouble or the group rebalances again
 TROUBLE_S = 1.0  # between polls while the client reports trouble with the broker
-EVENTS_FETCH_BYTES = 512 * 1024  # a partition; some 450 events, enough that a fetch costs little an event
-DELIVERIES_FETCH_BYTES = 64 * 1024  # a partition; ten delays times many partitions must not fill the memory
-DELIVERIES_FETCH_WAIT_MS = 100  # a resumed partition waits for the fetch that is under way without it
 
 
 class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
@@ -68,7 +66,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             settings, group=group, assignor=assignor, fetch=fetch, drain_s=drain_s, instance_id=instance_id
         )
         self._commits = Commits(self.consumer, self._holdings)
-        self._freeze = Freeze(self.consumer, self._holdings)
+        self._freeze, self._rivals = Freeze(self.consumer, self._holdings), Rivals(instance_id)
 
     @property
     def ledgers(self) -> Mapping[Partition, Ledger]:
@@ -110,6 +108,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             await self.commit()
         else:  # frozen past the session: others hold these partitions, and may be ahead of us
             log.warning("assignment.expired", partitions=len(self.ledgers))
+            self._rivals.thrown_out(asyncio.get_running_loop().time())
+            self._unloaded.set()
         self._decide(self._holdings.revoked(current=current))
 
     def _decide(self, retired: Iterable[Ledger] = ()) -> None:
@@ -124,11 +124,17 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     # -- what the worker calls
 
     async def load(self) -> None:
-        """Make assigned partitions ready as they come, until cancelled; one leader's trouble holds up no other's."""
+        """
+        Make assigned partitions ready as they come, until cancelled; one leader's trouble holds up no other's.
+
+        Raises:
+            InstanceTaken: Another worker has our place.
+        """
         async with asyncio.TaskGroup() as group:
             while True:
                 await self._unloaded.wait()
                 self._unloaded.clear()
+                self._rivals.check()
                 if await self._freeze.confirm():
                     self._decide()
                 loading = {at: one for at, one in self._holdings.loading().items() if one not in self._asked}
@@ -256,8 +262,7 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             if offset is not None and end is not None:
                 metrics.lag.labels(*at).set(max(0, end - offset))
         if self._commits.current_at is not None:
-            age_s = asyncio.get_running_loop().time() - self._commits.current_at
-            metrics.commit_age.labels(self.group).set(age_s)
+            metrics.commit_age.labels(self.group).set(asyncio.get_running_loop().time() - self._commits.current_at)
 
     def closed(self, ledger: Ledger) -> None:
         """Something of it is over; a drain may be."""

@@ -22,7 +22,7 @@ from relay.pipeline import census
 from relay.pipeline.attempt import Bench
 from relay.pipeline.breaker import BreakerRules
 from relay.pipeline.client import DeliveriesAssignor, EventsAssignor
-from relay.pipeline.consume import DELIVERIES_FETCH_BYTES, DELIVERIES_FETCH_WAIT_MS, EVENTS_FETCH_BYTES, Intake
+from relay.pipeline.consume import Intake
 from relay.pipeline.deliveries import Deliveries
 from relay.pipeline.disable import Disable
 from relay.pipeline.dispatch import Dispatch, Work
@@ -53,6 +53,9 @@ from relay.topics import Topics
 
 log = structlog.get_logger()
 
+EVENTS_FETCH_BYTES = 512 * 1024  # a partition; some 450 events, enough that a fetch costs little an event
+DELIVERIES_FETCH_BYTES = 64 * 1024  # a partition; ten delays times many partitions must not fill the memory
+DELIVERIES_FETCH_WAIT_MS = 100  # a resumed partition waits for the fetch that is under way without it
 FETCH_SHARE = 8  # of the byte budget that one fetch of a consumer may bring: it is here before it can be counted
 HELD_SHARE = 4  # of the byte budget that retries may hold while they wait for their time
 HEADERS_BYTES = 8 * 1024  # of a record, besides key and value: relay's own have 1 kB, a dead letter's reason some more

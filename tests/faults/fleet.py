@@ -1,10 +1,12 @@
 """The workers of a run, each in a place of its own: killed, stopped, frozen, started again, by place."""
 
 import asyncio
+import os
 import signal
 import subprocess
 from pathlib import Path
 
+from tests.faults.worker import CLOCK_BYTES
 from tests.kafka.driver import NARROW, Relay, until
 
 LOOK_S = 0.2  # how soon a worker that ended by itself is noticed
@@ -33,7 +35,8 @@ class Fleet(Relay):
     def start(self, place: int) -> None:
         """A worker in this place, with its instance id where it has one."""
         own = {"RELAY_INSTANCE_ID": f"{self.prefix}-{place}"} if self._static else {}
-        self.places[place] = self.worker(**own)
+        self.step(place, 0)
+        self.places[place] = self.worker(RELAY_TEST_CLOCK=str(self._clock(place)), **own)
 
     def join(self) -> int:
         """A worker in the first place that is free."""
@@ -70,6 +73,15 @@ class Fleet(Relay):
 
     def thaw(self, place: int) -> None:
         self.places[place].send_signal(signal.SIGCONT)
+
+    def step(self, place: int, ms: int) -> None:
+        """The wall clock of the worker in this place goes wrong by so much, from now on."""
+        file = os.open(self._clock(place), os.O_WRONLY | os.O_CREAT)  # in place: the worker has it in its memory
+        os.pwrite(file, ms.to_bytes(CLOCK_BYTES, "little", signed=True), 0)
+        os.close(file)
+
+    def _clock(self, place: int) -> Path:
+        return self.folder / f"clock-{place}"
 
     async def watch(self) -> None:
         """Start again whoever ends by itself, until cancelled."""

@@ -15,6 +15,7 @@ REJOIN_S = 10  # a rebalance with its drain, and a worker's start on a busy mach
 EMPTY_S = 180  # until a group has no members, or a partition its leader, with answers that take their time
 BACK_S = 400  # records, at most, that another tool moves a partition back by
 READ_S = 0.1  # until a stop has come, and what was sent before it has been read; a small part of a commit's interval
+STEP_MS = 30_000  # longer than any delay of the run
 AHEAD_S = 2.0  # what only the old leader has before it dies
 
 
@@ -40,6 +41,7 @@ class Hands:
             Kind.SIZES: self._publish,
             Kind.ABORTS: self._publish,
             Kind.CLOCK: self._publish,
+            Kind.STEP: self._step,
             Kind.GROW: self._grow,
             Kind.RESET: self._reset,
         }
@@ -151,6 +153,13 @@ class Hands:
                 load.clock(fault.draw)
             case _:
                 await load.transactions()
+
+    async def _step(self, fault: Fault) -> None:
+        """Forward or back, and set right again: nothing is excused by it."""
+        place = self._fleet.pick(fault.draw)
+        self._fleet.step(place, STEP_MS if int(fault.draw * 1000) % 2 else -STEP_MS)
+        await asyncio.sleep(fault.lasts_s)
+        self._fleet.step(place, 0)
 
     async def _grow(self, fault: Fault) -> None:
         since = now_s()

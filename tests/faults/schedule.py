@@ -33,6 +33,7 @@ class Kind(StrEnum):
     SIZES = "records near and over the limits"
     ABORTS = "transactions with aborts"
     CLOCK = "clock step of a producer"
+    STEP = "clock step of a worker"
     GROW = "partitions added"
     RESET = "offsets reset by another tool"
 
@@ -65,6 +66,7 @@ LASTS_S = {
     Kind.KILL: (0.5, 3),
     Kind.TERM: (0.5, 3),
     Kind.ZOMBIE: (12, 14),  # the session is 10 s
+    Kind.STEP: (4, 8),
     Kind.BROKER_KILL: (3, 6),
     Kind.BROKER_STOP: (3, 6),
     Kind.UNCLEAN: (2, 4),

@@ -4,13 +4,19 @@ import pytest
 
 from tests.faults.report import report
 from tests.faults.run import Plan, play
-from tests.faults.schedule import GATE
+from tests.faults.schedule import GATE, Kind, schedule
 
 pytestmark = [pytest.mark.kafka, pytest.mark.usefixtures("java")]
 
 LONGEST_STALL_S = 60  # a figure, not a promise: here only that it did not stand still for good
-ONE = Plan(seed=480, seconds=60, nodes=1, pace=GATE, per_s=50, patience_s=60)
-THREE = Plan(seed=312, seconds=85, nodes=3, pace=GATE, per_s=40, patience_s=60)
+ONE = Plan(seed=2465, seconds=60, nodes=1, pace=GATE, per_s=50, patience_s=60)
+THREE = Plan(seed=2661, seconds=85, nodes=3, pace=GATE, per_s=40, patience_s=60)
+
+
+def test_between_them_they_play_every_kind_of_fault() -> None:
+    played = [schedule(plan.seed, seconds=plan.seconds, nodes=plan.nodes, pace=plan.pace) for plan in (ONE, THREE)]
+
+    assert set(Kind) == {fault.kind for faults in played for fault in faults}
 
 
 @pytest.mark.parametrize("plan", [ONE, THREE], ids=["one-node", "three-nodes"])

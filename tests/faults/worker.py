@@ -2,19 +2,25 @@
 `relay worker` as the fault suite starts it, sound or with one deliberate break: can the oracle see?
 
 `RELAY_TEST_BREAK=no-map` commits offsets without what is settled above them; `commit-early` commits what was read
-rather than what has its outcome. Production code knows of neither.
+rather than what has its outcome. By `RELAY_TEST_CLOCK`, a file, its wall clock goes wrong. Production code knows of
+none of these.
 """
 
+import mmap
 import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from relay.cli.app import main
+from relay.clock import SystemClock
 from relay.model import Record
 from relay.pipeline.ledger import Commit, Ledger
 from relay.pipeline.settled import CHARACTERS
 
+CLOCK_BYTES = 8  # milliseconds, signed, little-endian
+_now_ms = SystemClock.now_ms
 _snapshot, _take = Ledger.snapshot, Ledger.take
 
 
@@ -39,6 +45,19 @@ def broken(name: str) -> None:
             Ledger.take = _settle_what_is_taken  # type: ignore[assignment, method-assign]
 
 
+def stepped(file: Path) -> None:
+    """The wall clock is wrong by what stands in the file, as it stands there whenever it is asked."""
+    with file.open("rb") as opened:
+        wrong = mmap.mmap(opened.fileno(), CLOCK_BYTES, access=mmap.ACCESS_READ)
+
+    def now_ms(clock: SystemClock) -> int:
+        return _now_ms(clock) + int.from_bytes(wrong[:], "little", signed=True)
+
+    SystemClock.now_ms = now_ms  # type: ignore[method-assign]
+
+
 if __name__ == "__main__":
     broken(os.environ.get("RELAY_TEST_BREAK", ""))
+    if "RELAY_TEST_CLOCK" in os.environ:
+        stepped(Path(os.environ["RELAY_TEST_CLOCK"]))
     sys.exit(main(["worker"]))

@@ -1,0 +1,38 @@
+"""
+Two workers with one RELAY_INSTANCE_ID. Pure.
+
+The group gives the place of a static member to whoever comes with its id (KIP-345). Kafka's own client ends then; ours
+(aiokafka 0.14) joins anew and takes the place back, so two such workers would throw each other out with every
+heartbeat, and each would send what the other has under way.
+"""
+
+from collections import deque
+
+from relay.errors import InstanceTaken
+
+TIMES = 3  # the first may be a freeze, the second a network; a rival throws us out every second or two
+WITHIN_S = 30.0  # three sessions
+
+
+class Rivals:
+    """How often a worker was thrown out of its group lately."""
+
+    def __init__(self, instance_id: str | None) -> None:
+        """None: it has a place of its own each time, which nobody can take."""
+        self._instance_id = instance_id
+        self._out_s: deque[float] = deque(maxlen=TIMES)
+
+    def thrown_out(self, now_s: float) -> None:
+        """Our assignment was over before the group had said a word."""
+        self._out_s.append(now_s)
+
+    def check(self) -> None:
+        """
+        Raises:
+            InstanceTaken: Somebody else has our place.
+        """
+        often = len(self._out_s) == TIMES and self._out_s[-1] - self._out_s[0] < WITHIN_S
+        if self._instance_id is not None and often:
+            raise InstanceTaken(
+                f"RELAY_INSTANCE_ID={self._instance_id} is another running worker's too: give each its own"
+            )
