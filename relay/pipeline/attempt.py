@@ -92,7 +92,6 @@ async def make(delivery: Delivery, part: Part, tools: Bench) -> Reply | None:
 
 def decline(delivery: Delivery, verdict: Verdict, part: Part, tools: Bench) -> None:
     """There is a verdict before any attempt, and the records that tell it are on their way."""
-    part.begin()
     now_ms = tools.clock.now_ms()
     attempt = Attempt(id=tools.new_id(), started_ms=now_ms, queued_ms=max(0, now_ms - part.fan.read_ms))
     _conclude(delivery, verdict, attempt, tools.index.get(delivery.subscription_id), part, tools)

@@ -9,12 +9,14 @@ Fed by every outcome, so nothing is polled; the probe is a delivery that has com
 for. Whoever meets an open circuit is put off, each by its own count of deferrals, so nobody comes back all at once.
 """
 
+import math
 from collections import deque
 from dataclasses import dataclass
 from enum import StrEnum
 
 PARTS = 6  # of the window: evidence is kept in sums of a sixth of it each
 HORIZON = 10  # windows: what is older says nothing of how a receiver is now
+UNASKED_S = 86_400.0  # the longest that a delivery is put off for: whoever was has come back and asked, or nobody will
 COOLDOWN_GROWTH = 2
 COOLDOWN_MOST = 10  # times the first: whoever is away for a day is asked every few minutes, and back soon
 
@@ -69,9 +71,14 @@ class Breaker:
 
     def blocks(self, now_s: float) -> bool:
         """Whether nothing may begin now."""
+        return now_s < self.ready_s
+
+    @property
+    def ready_s(self) -> float:
+        """From when on nothing blocks, though nothing else happens; never, while the probe is under way."""
         if self._state is Circuit.CLOSED:
-            return False
-        return self._state is Circuit.PROBING or now_s < self._open_until_s
+            return -math.inf
+        return math.inf if self._state is Circuit.PROBING else self._open_until_s
 
     def begin(self) -> bool:
         """An attempt begins, since nothing blocks it; whether it is the probe, whose outcome decides."""
@@ -99,7 +106,9 @@ class Breaker:
             self._state = Circuit.OPEN
 
     def quiet(self, now_s: float) -> bool:
-        """Whether nothing is lost if it is forgotten."""
+        """Whether nothing is lost if it is forgotten: it is closed, or nobody has come to probe it for long."""
+        if self._state is Circuit.OPEN:
+            return now_s >= self._open_until_s + UNASKED_S
         return self._state is Circuit.CLOSED and not self._recent(now_s)
 
     def _close(self) -> Circuit:

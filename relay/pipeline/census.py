@@ -98,9 +98,9 @@ def why(lane: Lane[Any], now_s: float) -> Why | None:
         return Why.PROBE
     if circuit is Circuit.OPEN:
         return Why.FAILED if lane.breaker.blocks(now_s) else Why.COOLED
-    if not lane.queued:
+    if not lane.queue:
         return None
-    if not lane.eager:
+    if not lane.queue.eager:
         return Why.LEAD
     if lane.in_flight < lane.bound:
         return Why.RATE if lane.waits_for_rate(now_s) else Why.PLACE
@@ -130,7 +130,7 @@ def row(lane: Lane[Any], *, now_s: float, now_ms: int, worker: str) -> Row:
         "max_in_flight": lane.slots,
         "rate_per_s": lane.per_s,
         "in_flight": lane.in_flight,
-        "queued": lane.queued,
+        "queued": len(lane.queue),
         "deferred": lane.deferred,
         "retry_at": rfc3339(now_ms + int((lane.breaker.open_until_s - now_s) * 1000)) if is_open else None,
         "why": held,
@@ -151,7 +151,7 @@ def page(lanes: Iterable[Lane[Any]], asked: Asked, *, now_s: float, now_ms: int,
     """
     states = {lane: state(why(lane, now_s)) for lane in lanes if asked.subscription in {None, lane.id}}
     wanted = [lane for lane, one in states.items() if asked.state in {None, one}]
-    worst = nsmallest(MOST, wanted, key=lambda lane: _badness(states[lane], lane.deferred, lane.queued))
+    worst = nsmallest(MOST, wanted, key=lambda lane: _badness(states[lane], lane.deferred, len(lane.queue)))
     rows = tuple(row(lane, now_s=now_s, now_ms=now_ms, worker=worker) for lane in worst)
     return Page(lanes=rows, total=len(wanted), workers=(worker,))
 

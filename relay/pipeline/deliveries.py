@@ -8,7 +8,6 @@ import asyncio
 
 from relay.errors import Malformed
 from relay.model import Dropped, Reason, Record
-from relay.pipeline.attempt import decline
 from relay.pipeline.consume import Intake
 from relay.pipeline.decode import read_delivery
 from relay.pipeline.delays import Delays
@@ -109,6 +108,6 @@ class Deliveries:
         part = fan.part(delivery.subscription_id)
         fan.over()
         if self._seen.again(delivery, (record.topic, record.partition, record.offset)):
-            decline(delivery, Dropped(Reason.SUPERSEDED), part, self._tools)
+            self._faults.decline(delivery, Dropped(Reason.SUPERSEDED), part)
             return
         await self._dispatch.offer(Work(delivery, part, self._intake), first=False, attempts=attempts)

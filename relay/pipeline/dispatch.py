@@ -11,13 +11,13 @@ from typing import NamedTuple
 import structlog
 
 from relay.model import Delivery, Reason, Verdict
-from relay.pipeline.attempt import decline
 from relay.pipeline.breaker import Circuit
 from relay.pipeline.consume import Intake
 from relay.pipeline.fan import Part
 from relay.pipeline.faults import Faults
-from relay.pipeline.lane import Lane, Outcome, Waiting
+from relay.pipeline.lane import Lane, Outcome
 from relay.pipeline.lanes import Hold, Lanes
+from relay.pipeline.queue import Waiting
 from relay.pipeline.settle import admit, put_off
 
 log = structlog.get_logger()
@@ -38,6 +38,11 @@ class Work(NamedTuple):
     delivery: Delivery
     part: Part
     intake: Intake
+
+
+def may_begin(work: Work) -> bool:
+    """Not while its partition may be another's: it would hold a place, and its rate, and wait."""
+    return not work.part.fan.ledger.undecided
 
 
 class Turns:
@@ -64,8 +69,9 @@ class Dispatch:
         self._faults = faults
         self._tools = faults.tools
         self._changed = asyncio.Event()  # something is over, or was put off
-        self._pacing = False  # `run` knows of lanes that wait for their rate,
-        self._woken = asyncio.Event()  # and else is woken by the first
+        self._pacing = False  # `run` knows of lanes that wait for their rate, and else is woken by the first;
+        self._resting = False  # it sleeps long, for nothing waits, and is woken by the first that does
+        self._woken = asyncio.Event()
         self._stopped = False
 
     @property
@@ -77,9 +83,11 @@ class Dispatch:
         """It waits in its lane, is under way, or is put off; returns when its reader may read on."""
         delivery, part, intake = work
         tools, clock = self._tools, self._tools.clock
-        to = tools.index.get(delivery.subscription_id)
-        verdict = admit(delivery, to, schedule=tools.schedule, now_ms=clock.now_ms())
-        while verdict is None:
+        while True:
+            to = tools.index.get(delivery.subscription_id)  # it may have changed while we waited
+            verdict = admit(delivery, to, schedule=tools.schedule, now_ms=clock.now_ms())
+            if verdict is not None:
+                break
             assert to is not None, "admitted without an endpoint"
             answer = self.lanes.offer(
                 work,
@@ -98,25 +106,31 @@ class Dispatch:
             if not await intake.admits(part.fan.ledger):
                 part.abandon()
                 return
-        decline(delivery, verdict, part, tools)
+        self._faults.decline(delivery, verdict, part)
 
     async def run(self, attempts: asyncio.TaskGroup) -> None:
         """What waits too long is put off, and what a rate held back goes on, until `stop`."""
         clock, swept_s = self._tools.clock, 0.0
         while not self._stopped:
+            self._woken.clear()  # here, so that what comes while we sweep is not slept over
+            self._resting = False
             self.lanes.tick(clock.monotonic())
             self._begin(attempts)
             if clock.monotonic() >= swept_s + SWEEP_S:
                 swept_s = clock.monotonic()
                 await self._sweep()
                 self.lanes.forget(swept_s)
-            self._pacing = self.lanes.paced
-            self._woken.clear()
-            at_most_s = PACED_S if self._pacing else SWEEP_S if self.lanes.queued else IDLE_S
+            self._pacing, self._resting = self.lanes.paced, not self.lanes.queued
+            at_most_s = PACED_S if self._pacing else IDLE_S if self._resting else SWEEP_S
             wait_s = min(max(self.lanes.next_s() - clock.monotonic(), 0), at_most_s)
             with suppress(TimeoutError):
                 async with asyncio.timeout(wait_s):
                     await self._woken.wait()
+
+    def decided(self) -> None:
+        """The fate of partitions has become known: what waited for it may go."""
+        self.lanes.recall()
+        self._woken.set()
 
     def stop(self) -> None:
         """Nothing more begins; what waits is left to whoever reads it next."""
@@ -130,7 +144,7 @@ class Dispatch:
     def _begin(self, attempts: asyncio.TaskGroup) -> None:
         while not self._stopped and (one := self.lanes.next(self._tools.clock.monotonic())) is not None:
             attempts.create_task(self._chain(one, attempts))
-        if self.lanes.paced and not self._pacing:
+        if (self.lanes.paced and not self._pacing) or (self.lanes.queued and self._resting):
             self._woken.set()
 
     async def _hold(self, why: Hold) -> None:
@@ -152,6 +166,7 @@ class Dispatch:
         return put_off(delivery, reason, schedule=self._tools.schedule, now_ms=self._tools.clock.now_ms())
 
     async def _chain(self, one: Waiting[Work] | None, attempts: asyncio.TaskGroup) -> None:
+        turns = Turns()
         while one is not None:
             outcome = Outcome.NONE
             try:
@@ -162,6 +177,9 @@ class Dispatch:
                 if became is not None:
                     self._tell(one.lane, became, now_s)
                 self._changed.set()
+            if outcome is Outcome.NONE:  # nothing was sent, so nothing was waited for
+                await turns.step()
+                now_s = self._tools.clock.monotonic()
             one = None if self._stopped else self.lanes.next(now_s)
             self._begin(attempts)
 
@@ -193,7 +211,7 @@ class Dispatch:
                 continue
             self.lanes.remove(one, self._tools.clock.monotonic(), deferred=ledger.ready)
             if ledger.ready:
-                decline(delivery, self._put_off(delivery, reason), part, self._tools)
+                self._faults.decline(delivery, self._put_off(delivery, reason), part)
             else:
                 part.abandon()
             changed = True

@@ -6,12 +6,14 @@ argues why), and a worker that goes on would empty a topic into the dead letters
 """
 
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import structlog
 
 from relay.errors import Malformed, TooManyMalformed
-from relay.model import Delivery, Record
-from relay.pipeline.attempt import Bench, bury, make, produce
+from relay.model import Delivery, Record, Verdict
+from relay.pipeline.attempt import Bench, bury, decline, make, produce
 from relay.pipeline.fan import Fan, Part
 from relay.pipeline.lane import Outcome
 from relay.pipeline.results import letter
@@ -65,8 +67,21 @@ class Faults:
     async def attempt(self, delivery: Delivery, part: Part) -> Outcome:
         """One attempt; a fault of our own in it costs this delivery only, on the record, up to the limit."""
         part.begin()
-        try:
+        with self._counted(delivery, part):
             return outcome_of(await make(delivery, part, self.tools))
+        return Outcome.NONE
+
+    def decline(self, delivery: Delivery, verdict: Verdict, part: Part) -> None:
+        """No attempt is made; likewise."""
+        part.begin()
+        with self._counted(delivery, part):
+            decline(delivery, verdict, part, self.tools)
+
+    @contextmanager
+    def _counted(self, delivery: Delivery, part: Part) -> Iterator[None]:
+        """Its body is a dead letter where something of ours fails; past the limit the fault goes on."""
+        try:
+            yield
         except Exception:
             self._failed += 1
             self.tools.metrics.faults.add()
@@ -75,4 +90,3 @@ class Faults:
                 raise
             produce(letter(delivery, "internal_error", topics=self.tools.topics), part, self.tools)
             part.close()
-            return Outcome.NONE

@@ -1,26 +1,25 @@
 """
-What waits for one receiver, and when it may go: limit, circuit, rate, and one first attempt of a lead at a time. Pure.
+What waits for one receiver, and when it may go: limit, circuit, rate, and what was heard of it. Pure.
 
-First attempts of a lead start in the order in which they came (promise P7); whoever waits behind one of its lead is not
-ready, and holds up nobody else. Retries, deferrals and replays may overlap them, and go after first attempts.
+A subscription that was changed may have another receiver: everything that is known begins anew, and what is under way
+to the old one says nothing of the new.
 """
 
 import math
-from collections import OrderedDict, deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum, auto
-from itertools import takewhile
 from typing import Generic, TypeVar
 
 from relay.model import Subscription
 from relay.pipeline.breaker import Breaker, BreakerRules, Circuit
 from relay.pipeline.limit import Limit
+from relay.pipeline.queue import Queue, Waiting
 from relay.pipeline.rate import Rate
 
 T = TypeVar("T")
 
-PATIENCE_S = 1.0  # with a receiver that has not answered its first request: most do so in less
-FIRSTS_IN_A_ROW = 4  # then a late one goes, if one waits: retries get a fifth when there is not enough for all
+PATIENCE_S = 1.0  # with a receiver that has not answered, and that nothing bad was heard of: most do so in less
 
 
 class Outcome(Enum):
@@ -42,62 +41,78 @@ class LaneRules:
     breaker: BreakerRules = field(default_factory=BreakerRules)
 
 
-class Waiting(Generic[T]):
-    """One delivery in a lane, waiting or under way."""
+class Heard:
+    """What was heard of a receiver lately. Times are monotonic seconds."""
 
-    __slots__ = ("begun_s", "gone", "lane", "lead", "leads", "probe", "since_s", "size", "work")
+    __slots__ = ("_asked_s", "_ok_s", "_recent_s", "_troubled_s")
 
-    def __init__(self, lane: "Lane[T]", work: T, *, lead: str | None, size: int, since_s: float) -> None:
-        self.lane = lane
-        self.work = work
-        self.lead = lead  # None: it may overlap others of its lead
-        self.size = size  # bytes
-        self.since_s = since_s
-        self.leads = False  # it is its lead's first: others wait behind it
-        self.begun_s = math.inf
-        self.probe = False
-        self.gone = False  # begun, or put off: where it still stands in a queue it is passed over
+    def __init__(self, recent_s: float) -> None:
+        """So long ago is recent."""
+        self._recent_s = recent_s
+        self._ok_s = self._troubled_s = -math.inf
+        self._asked_s = math.inf  # when the first was sent of those that are under way, or were last
+
+    def asked(self, now_s: float) -> None:
+        """A request is sent, and no other is under way."""
+        self._asked_s = now_s
+
+    def told(self, outcome: Outcome, now_s: float) -> None:
+        """One was answered, or was not."""
+        if outcome is Outcome.OK:
+            self._ok_s = now_s
+        elif outcome is Outcome.TROUBLED:
+            self._troubled_s = now_s
+
+    @property
+    def bad(self) -> bool:
+        """Whether the latest is that it is in trouble."""
+        return self._troubled_s > self._ok_s
+
+    def well(self, now_s: float) -> bool:
+        """Whether it answers, and is merely busy."""
+        return self._ok_s > self._troubled_s and now_s - self._ok_s < self._recent_s
+
+    def hopeful(self, now_s: float) -> bool:
+        """Whether it may soon take more than it does: it is well, or has hardly been asked."""
+        return self.well(now_s) or (not self.bad and now_s - self._asked_s < PATIENCE_S)
 
 
 class Lane(Generic[T]):
     """One subscription's; its bounds may change with every delivery that comes."""
 
     __slots__ = (
-        *("account", "breaker", "deferred", "id", "in_flight", "limit", "per_s", "queued", "queued_bytes", "slots"),
-        *("_arrivals", "_firsts", "_laters", "_leads", "_ok_s", "_rate", "_row", "_rules"),
-        *("version", "_allowed", "_asked_s", "_most", "_pressed_s", "_troubled_s"),
+        *("account", "agreed", "breaker", "deferred", "heard", "id", "in_flight", "limit", "per_s", "queue", "slots"),
+        *("_allowed", "_most", "_pressed_s", "_rate", "_rules", "_starts"),
     )
 
     def __init__(self, id_: str, account: str, rules: LaneRules, *, most: int) -> None:
         self.id = id_
         self.account = account
-        self.limit = Limit(rules.in_flight, most)
-        self.breaker = Breaker(rules.breaker)
-        self.version = 0  # of the subscription, as its bounds are known
+        self.agreed: tuple[str, int] | None = None  # incarnation and version of the subscription, as it is known
         self.in_flight = 0
-        self.queued = 0
-        self.queued_bytes = 0
         self.deferred = 0  # so often since it was made
+        self.queue: Queue[T] = Queue()
         self._rules = rules
         self._most = most
         self._allowed: tuple[float | None, int | None] = (None, None)  # the subscription's bounds, of all workers
         self.per_s: float | None = None  # this worker's share of `rate_per_s`
         self.slots: int | None = None  # and of `max_in_flight`
         self._rate = Rate()
-        self._arrivals: OrderedDict[Waiting[T], None] = OrderedDict()  # all that wait, oldest first
-        self._firsts: deque[Waiting[T]] = deque()  # of these, the ones that may go next
-        self._laters: deque[Waiting[T]] = deque()
-        self._leads: dict[str, deque[Waiting[T]] | None] = {}  # busy ones, and what waits behind
-        self._row = 0  # first attempts begun since the last late one
-        self._ok_s = self._troubled_s = -math.inf
-        self._asked_s = math.inf  # when its first request was sent
+        self._starts = 0
+        self._start()
+
+    def _start(self) -> None:
+        """Nothing is known of its receiver."""
+        self._starts += 1
+        self.limit, self.breaker = Limit(self._rules.in_flight, self._most), Breaker(self._rules.breaker)
+        self.heard = Heard(self._rules.wait_s / 2)
         self._pressed_s = -math.inf  # when as many as may be were last under way, or half of them
 
     def agree(self, to: Subscription, share: float) -> None:
-        """The bounds of the subscription as it is now. One that was changed may have another receiver: a new start."""
-        if self.version not in {0, to.version}:
-            self.limit, self.breaker = Limit(self._rules.in_flight, self._most), Breaker(self._rules.breaker)
-        self.version, self._allowed = to.version, (to.rate_per_s, to.max_in_flight)
+        """The bounds of the subscription as it is now."""
+        if self.agreed is not None:
+            self._start()
+        self.agreed, self._allowed = (to.created_at, to.version), (to.rate_per_s, to.max_in_flight)
         self.reshare(share)
 
     def reshare(self, share: float) -> None:
@@ -108,92 +123,62 @@ class Lane(Generic[T]):
 
     # -- what comes
 
-    def add(self, one: Waiting[T]) -> None:
-        """It waits here."""
-        self.queued += 1
-        self.queued_bytes += one.size
-        self._arrivals[one] = None
-        if one.lead is None:
-            self._laters.append(one)
-        elif one.lead not in self._leads:
-            self._leads[one.lead] = None
-            one.leads = True
-            self._firsts.append(one)
-        elif (behind := self._leads[one.lead]) is not None:
-            behind.append(one)
-        else:
-            self._leads[one.lead] = deque((one,))
-
     def full(self, now_s: float, queue: int) -> bool:
         """Whether it takes no more: so many wait, or the oldest has waited for half of what it may."""
-        return self.queued >= min(queue, self._rules.queue) or self.slow(now_s)
+        return len(self.queue) >= min(queue, self._rules.queue) or self.slow(now_s)
 
     def slow(self, now_s: float) -> bool:
-        """Whether the oldest has waited for half of what it may: what would come now might not go in time."""
-        oldest = next(iter(self._arrivals), None)
-        return oldest is not None and now_s - oldest.since_s >= self._rules.wait_s / 2
+        """Whether the oldest that could go has waited for half of what it may: what comes now might not go in time."""
+        return now_s - self.queue.since_s() >= self._rules.wait_s / 2
 
     # -- what goes
 
     def ready(self, now_s: float) -> bool:
         """Whether something may begin now, as far as this receiver is concerned."""
-        if not self.eager or self.in_flight >= self.bound or self.breaker.blocks(now_s):
+        if not self.queue.eager or self.in_flight >= self.bound or self.breaker.blocks(now_s):
             return False
         return self.per_s is None or self._rate.ready_s(self.per_s) <= now_s
 
-    def take(self, now_s: float) -> Waiting[T] | None:
-        """The next, which begins now; None when nothing waits any more. Asked when it is `ready`."""
-        while (one := self._next()) is not None:
-            if not one.gone:
-                self._leave(one)
-                one.begun_s = now_s
-                self._asked_s = min(self._asked_s, now_s)
-                one.probe = self.breaker.begin()
-                self.in_flight += 1
-                if self.limit.near(self.in_flight):
-                    self._pressed_s = now_s
-                if self.per_s is not None:
-                    self._rate.take(self.per_s, now_s)
-                return one
-        return None
+    def take(self, now_s: float, may: Callable[[T], bool]) -> Waiting[T] | None:
+        """The next, which begins now; None when nothing waits any more that may. Asked when it is `ready`."""
+        one = self.queue.take(may)
+        if one is None:
+            return None
+        if not self.in_flight:
+            self.heard.asked(now_s)
+        one.begun_s, one.agreed, one.probe = now_s, self._starts, self.breaker.begin()
+        self.in_flight += 1
+        if self.limit.near(self.in_flight):
+            self._pressed_s = now_s
+        if self.per_s is not None:
+            self._rate.take(self.per_s, now_s)
+        return one
 
     def over(self, one: Waiting[T], outcome: Outcome, now_s: float) -> Circuit | None:
         """An attempt is over; what the circuit has become by it, or None when it is open or closed as before."""
-        became = None
-        if outcome is Outcome.OK:
-            self._ok_s = now_s
-            if one.begun_s <= self._pressed_s:
-                self.limit.succeeded()
-        elif outcome is Outcome.TROUBLED:
-            self._troubled_s = now_s
-            self.limit.troubled(one.begun_s, now_s)
         self.in_flight -= 1
-        if outcome is not Outcome.NONE:
-            probe = one.probe and self.breaker.state is Circuit.PROBING  # else of a subscription that was changed
-            became = self.breaker.heard(ok=outcome is Outcome.OK, probe=probe, now_s=now_s)
-            if became is Circuit.CLOSED:
-                self.limit.restart()
-            elif probe:
-                became = None  # the probe failed
-        elif one.probe:
-            self.breaker.withdrawn()
-        self._release(one)
-        return became
+        self.queue.release(one)
+        if one.agreed != self._starts:
+            return None  # of a receiver that may be another by now
+        self.heard.told(outcome, now_s)
+        if outcome is Outcome.OK and one.begun_s <= self._pressed_s:
+            self.limit.succeeded()
+        elif outcome is Outcome.TROUBLED:
+            self.limit.troubled(one.begun_s, now_s)
+        if outcome is Outcome.NONE:
+            if one.probe:
+                self.breaker.withdrawn()
+            return None
+        became = self.breaker.heard(ok=outcome is Outcome.OK, probe=one.probe, now_s=now_s)
+        if became is Circuit.CLOSED:
+            self.limit.restart()
+        return None if one.probe and became is Circuit.OPEN else became  # the probe failed: that is no news
 
     def overdue(self, now_s: float) -> list[Waiting[T]]:
         """What has waited for too long, or waits at an open circuit, oldest first."""
         if self.breaker.state is Circuit.OPEN and self.breaker.blocks(now_s):
-            return list(self._arrivals)
-        since_s = now_s - self._rules.wait_s
-        return list(takewhile(lambda one: one.since_s <= since_s, self._arrivals))
-
-    def remove(self, one: Waiting[T]) -> None:
-        """It does not wait any more, and was not begun."""
-        self._leave(one)
-        self._release(one)
-        for queue in (self._firsts, self._laters):
-            while queue and queue[0].gone:
-                queue.popleft()
+            return self.queue.arrived()
+        return self.queue.arrived(now_s - self._rules.wait_s)
 
     # -- how it is
 
@@ -203,23 +188,8 @@ class Lane(Generic[T]):
         return self.limit.value if self.slots is None else min(self.limit.value, self.slots)
 
     @property
-    def eager(self) -> bool:
-        """Whether one waits that no other of its lead is before."""
-        return bool(self._firsts or self._laters)
-
-    @property
     def idle(self) -> bool:
-        return not self.in_flight and not self.queued
-
-    def well(self, now_s: float) -> bool:
-        """Whether its receiver answers, and is merely busy."""
-        return self._ok_s > self._troubled_s and now_s - self._ok_s < self._rules.wait_s / 2
-
-    def hopeful(self, now_s: float) -> bool:
-        """Whether it may soon take more than it does: it is well, or has hardly been asked."""
-        if self._ok_s == self._troubled_s:  # nothing was heard of it
-            return now_s - self._asked_s < PATIENCE_S
-        return self.well(now_s)
+        return not self.in_flight and not self.queue
 
     @property
     def at_its_slots(self) -> bool:
@@ -231,32 +201,6 @@ class Lane(Generic[T]):
 
     def next_s(self) -> float:
         """When it may go on though nothing else happens; never, if it waits for an answer or has nothing to send."""
-        if not self.eager or self.in_flight >= self.bound or self.per_s is None:
+        if not self.queue.eager or self.in_flight >= self.bound or self.per_s is None:
             return math.inf
-        return self._rate.ready_s(self.per_s)
-
-    def _next(self) -> Waiting[T] | None:
-        if self._firsts and (self._row < FIRSTS_IN_A_ROW or not self._laters):
-            self._row += 1
-            return self._firsts.popleft()
-        self._row = 0
-        return self._laters.popleft() if self._laters else None
-
-    def _leave(self, one: Waiting[T]) -> None:
-        one.gone = True
-        del self._arrivals[one]
-        self.queued -= 1
-        self.queued_bytes -= one.size
-
-    def _release(self, one: Waiting[T]) -> None:
-        """The next of its lead, if one waits, may go; it came before all that are ready, and is first."""
-        if not one.leads or one.lead is None:
-            return
-        behind = self._leads[one.lead]
-        while behind:
-            following = behind.popleft()
-            if not following.gone:
-                following.leads = True
-                self._firsts.appendleft(following)
-                return
-        del self._leads[one.lead]
+        return max(self._rate.ready_s(self.per_s), self.breaker.ready_s)

@@ -10,26 +10,27 @@ A lane is made when something comes for it, and forgotten when nothing has for a
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import Enum, auto
 from itertools import islice
 from typing import Generic, TypeVar
 
 from relay.model import Reason, Subscription
+from relay.pipeline.allowance import Allowance
 from relay.pipeline.breaker import Circuit
-from relay.pipeline.lane import Lane, LaneRules, Outcome, Waiting
+from relay.pipeline.lane import Lane, LaneRules, Outcome
 from relay.pipeline.places import Places
+from relay.pipeline.queue import Waiting
 
 T = TypeVar("T")
 
 QUEUED = 5_000  # deliveries that wait in all lanes together, some 3 kB each; then each lane has a part of these
 QUEUED_SHARE = 0.5  # of the byte budget, likewise
 LOOKED_AT = 16  # lanes that could begin something, of which the fairest does; the others are looked at next time
+LOOKS = 8  # so often one after another, when none of those has a place: few are left then, and most of these lanes hang
 IDLE_S = 60.0  # a lane without work is remembered for so long: what its limit has grown to, and what failed lately
 IDLE_LANES = 1_000  # and so many of them at most, 3 kB each,
 IDLE_FAILING = 10_000  # but for those of which failures are known
-HELD_SHARE = 0.02  # of the time that a reader may wait for receivers that are well but slower than what comes
-HELD_MOST_S = 0.5  # at once
 
 
 class Hold(Enum):
@@ -43,26 +44,30 @@ class Hold(Enum):
 class Lanes(Generic[T]):
     """All lanes of one worker."""
 
-    def __init__(self, rules: LaneRules, *, places: int, buffer_bytes: int) -> None:
+    def __init__(
+        self, rules: LaneRules, *, places: int, buffer_bytes: int, may: Callable[[T], bool] = lambda _: True
+    ) -> None:
         """
         Args:
             rules: Of each lane.
             places: RELAY_IN_FLIGHT.
             buffer_bytes: RELAY_BUFFER_BYTES.
+            may: Whether a delivery may begin, as far as its record is concerned; what may not takes no place, and is
+                asked again after `recall`.
         """
         self.places = Places(places)
         self.queued = 0
         self.queued_bytes = 0
         self._share = 0.0
         self._rules = rules
+        self._may = may
         self._most_bytes = int(buffer_bytes * QUEUED_SHARE)
         self._lanes: dict[str, Lane[T]] = {}
         self._idle: OrderedDict[str, float] = OrderedDict()  # lanes without work, and since when
         self._busy: dict[str, dict[str, Lane[T]]] = {}  # account -> its lanes with work
         self._able: OrderedDict[str, Lane[T]] = OrderedDict()  # lanes that may begin something, as far as is known
         self._paced: dict[str, Lane[T]] = {}  # lanes that wait for their rate
-        self._held_s = HELD_MOST_S  # left of what readers may wait
-        self._held_at_s = -math.inf
+        self._allowance = Allowance()
 
     # -- what comes
 
@@ -94,7 +99,7 @@ class Lanes(Generic[T]):
             return hold
         if lane.idle:
             self._wake(lane)
-        lane.add(Waiting(lane, work, lead=lead, size=size, since_s=now_s))
+        lane.queue.add(Waiting(lane, work, lead=lead, size=size, since_s=now_s))
         self.queued += 1
         self.queued_bytes += size
         self._able[lane.id] = lane
@@ -102,21 +107,28 @@ class Lanes(Generic[T]):
 
     def waited(self, seconds: float) -> None:
         """A reader has waited so long for a moment."""
-        self._held_s -= seconds
+        self._allowance.spent(seconds)
 
     # -- what goes
 
     def next(self, now_s: float) -> Waiting[T] | None:
         """What begins now, fairest first; None when nothing may, or nothing waits."""
         while (lane := self._fairest(now_s)) is not None:
-            one = lane.take(now_s)
-            if not lane.eager:
+            one = lane.take(now_s, self._may)
+            if not lane.queue.eager:
                 del self._able[lane.id]
+                self._paced.pop(lane.id, None)
             if one is not None:
                 self._gone(one)
                 self.places.take(lane.account)
                 return one
         return None
+
+    def recall(self) -> None:
+        """What was not to begin for its record's sake is asked again: the fate of some has become known."""
+        for lane in self._queues():
+            if lane.queue.recall():
+                self._able[lane.id] = lane
 
     def over(self, one: Waiting[T], outcome: Outcome, now_s: float) -> Circuit | None:
         """An attempt is over, and its place is free; what its lane's circuit has become by it, or None."""
@@ -136,11 +148,11 @@ class Lanes(Generic[T]):
 
     def waiting(self) -> list[Waiting[T]]:
         """All that waits."""
-        return [one for lane in self._queues() for one in lane.overdue(math.inf)]
+        return [one for lane in self._queues() for one in lane.queue.arrived()]
 
     def remove(self, one: Waiting[T], now_s: float, *, deferred: bool = True) -> None:
         """It is put off, or given up: it does not wait any more, and was not begun."""
-        one.lane.remove(one)
+        one.lane.queue.remove(one)
         one.lane.deferred += deferred
         self._gone(one)
         self._changed(one.lane, now_s)
@@ -167,7 +179,7 @@ class Lanes(Generic[T]):
         self._share = share
         for lane in self._lanes.values():
             lane.reshare(share)
-        self._able.update((id_, lane) for id_, lane in self._paced.items() if lane.queued)
+        self._able.update((lane.id, lane) for lane in self._queues())  # without a share there was no time for them
         self._paced.clear()
 
     def forget(self, now_s: float) -> None:
@@ -194,20 +206,20 @@ class Lanes(Generic[T]):
         if lane is None or (lane.account != to.account_id and lane.idle):
             lane = self._lanes[to.id] = Lane(to.id, to.account_id, self._rules, most=self.places.total)
             self._idle[lane.id] = now_s
-        if lane.version != to.version:
+        if lane.agreed != (to.created_at, to.version):
             lane.agree(to, self._share)
         return lane
 
     def _queues(self) -> Iterator[Lane[T]]:
         """Lanes in which something waits."""
-        return (lane for lanes in self._busy.values() for lane in lanes.values() if lane.queued)
+        return (lane for lanes in self._busy.values() for lane in lanes.values() if lane.queue)
 
     def _queue_of(self, lane: Lane[T]) -> int:
         """How many may wait there: its part of what may wait in all, once that is reached."""
         if self.queued < QUEUED and self.queued_bytes < self._most_bytes:
             return self._rules.queue
         busy = sum(len(lanes) for lanes in self._busy.values())
-        if self.queued_bytes >= self._most_bytes and lane.queued_bytes * busy >= self._most_bytes:
+        if self.queued_bytes >= self._most_bytes and lane.queue.size * busy >= self._most_bytes:
             return 0
         return max(1, QUEUED // max(1, busy))
 
@@ -216,15 +228,13 @@ class Lanes(Generic[T]):
         if lane.at_its_slots or self._only_by_rate(lane, now_s):
             return None
         fair = self.places.of(lane.account) <= self.places.share
-        if fair and (lane.well(now_s) or not lane.queued) and not self._place(lane, now_s):
+        if fair and (lane.heard.well(now_s) or not lane.queue) and not self._place(lane, now_s):
             return Hold.FOR_A_PLACE
-        if lane.slow(now_s) or not lane.hopeful(now_s):
+        if lane.slow(now_s) or not lane.heard.hopeful(now_s):
             return None
         if lane.limit.growing:
             return Hold.TO_GROW
-        self._held_s = min(self._held_s + HELD_SHARE * (now_s - self._held_at_s), HELD_MOST_S)
-        self._held_at_s = now_s
-        return Hold.A_MOMENT if self._held_s > 0 else None
+        return Hold.A_MOMENT if self._allowance.left(now_s) else None
 
     def _why(self, lane: Lane[T], now_s: float) -> Reason:
         if lane.breaker.blocks(now_s):
@@ -233,18 +243,25 @@ class Lanes(Generic[T]):
 
     def _only_by_rate(self, lane: Lane[T], now_s: float) -> bool:
         """Whether nothing but its rate keeps what waits there, also in the moment in which that lets the next go."""
-        return lane.per_s is not None and lane.in_flight < lane.bound and self._place(lane, now_s)
+        bounded = lane.per_s is not None and lane.in_flight < lane.bound
+        return bounded and (lane.queue.eager or not lane.queue) and self._place(lane, now_s)
 
     def _place(self, lane: Lane[T], now_s: float) -> bool:
         """Whether the worker has one for it."""
         if self.places.plenty:
             return True
-        return self.places.free(lane.account, first=not lane.in_flight, well=lane.well(now_s))
+        first = not lane.in_flight and not lane.heard.bad
+        return self.places.free(lane.account, first=first, well=lane.heard.well(now_s))
 
     def _fairest(self, now_s: float) -> Lane[T] | None:
         """Of the lanes that may begin something, one of the account with the fewest requests under way."""
-        if not self._able:
+        if self.places.none:
             return None
+        looks = min(LOOKS, -(-len(self._able) // LOOKED_AT))
+        return next((best for _ in range(looks) if (best := self._fairest_of_some(now_s)) is not None), None)
+
+    def _fairest_of_some(self, now_s: float) -> Lane[T] | None:
+        """Of those that were looked at least lately."""
         best: Lane[T] | None = None
         fewest = (math.inf, math.inf)
         for id_ in list(islice(self._able, LOOKED_AT)):
@@ -269,7 +286,7 @@ class Lanes(Generic[T]):
 
     def _changed(self, lane: Lane[T], now_s: float) -> None:
         """It may begin something, or has nothing left to do."""
-        if lane.queued:
+        if lane.queue:
             self._able[lane.id] = lane
         elif not lane.in_flight:
             self._rest(lane, now_s)
@@ -285,4 +302,5 @@ class Lanes(Generic[T]):
             del self._busy[lane.account]
             self.places.accounts = max(1, len(self._busy))
         self._able.pop(lane.id, None)
+        self._paced.pop(lane.id, None)
         self._idle[lane.id] = now_s

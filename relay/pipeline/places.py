@@ -1,13 +1,16 @@
 """
 The requests that a worker may have under way, shared between accounts. Pure.
 
-Nobody is told a fixed part, for most would stand empty: whoever has the fewest goes first, and an eighth is kept for
-receivers that are known to answer, and for the first request to one, so that those that hang cannot take them all.
+Nobody is told a fixed part, for most would stand empty: whoever has the fewest goes first, and an eighth is kept, half
+for receivers that are known to answer, and half for these and the first request to one that nothing bad is known of. So
+those that hang cannot take them all, however many they are.
 """
 
 from collections.abc import Iterable
 
-KEPT_SHARE = 8
+KEPT_SHARE = (
+    8  # one of so many: enough for all that answer within milliseconds, and little for whoever could use it all
+)
 
 
 def share(partitions: Iterable[tuple[int, int]]) -> float:
@@ -39,6 +42,11 @@ class Places:
         return max(1, self.total // self.accounts)
 
     @property
+    def none(self) -> bool:
+        """Whether all are taken."""
+        return self.in_flight >= self.total
+
+    @property
     def plenty(self) -> bool:
         """Whether there is one for whoever comes."""
         return self.total - self.in_flight > self._kept
@@ -53,12 +61,14 @@ class Places:
 
         Args:
             account: For whom.
-            first: Its receiver has none.
+            first: Its receiver has none, and nothing bad is known of it.
             well: Its receiver answers.
         """
         if self.plenty:
             return True
-        return self.in_flight < self.total and (first or (well and self.of(account) < self.share))
+        if well and self.of(account) < self.share:
+            return not self.none
+        return first and self.total - self.in_flight > self._kept // 2
 
     def take(self, account: str) -> None:
         self.in_flight += 1

@@ -25,7 +25,7 @@ from relay.pipeline.client import DeliveriesAssignor, EventsAssignor
 from relay.pipeline.consume import Intake
 from relay.pipeline.deliveries import Deliveries
 from relay.pipeline.disable import Disable
-from relay.pipeline.dispatch import Dispatch, Work
+from relay.pipeline.dispatch import Dispatch, Work, may_begin
 from relay.pipeline.egress import Egress
 from relay.pipeline.events import Events
 from relay.pipeline.faults import Faults
@@ -80,7 +80,7 @@ async def wired(
     tools = await _tools(config, metrics, index, own, stack)
     events_intake, deliveries_intake = intakes = _intakes(config, ground, tools)
     faults = Faults(tools, malformed_limit=config.malformed_limit)
-    lanes: Lanes[Work] = Lanes(_rules(config), places=config.in_flight, buffer_bytes=config.buffer_bytes)
+    lanes: Lanes[Work] = Lanes(_rules(config), places=config.in_flight, buffer_bytes=config.buffer_bytes, may=may_begin)
     dispatch = Dispatch(lanes, faults)
     size, held_bytes = config.max_event_bytes, config.buffer_bytes // HELD_SHARE
     events = Events(events_intake, dispatch, faults, namespace=config.namespace, max_event_bytes=size)
@@ -94,6 +94,7 @@ async def wired(
     def decided() -> None:
         tools.produce.decided()
         lanes.reshare(share([(len(intake.ledgers), existing(intake)) for intake in intakes]))
+        dispatch.decided()
 
     for intake in intakes:
         intake.decided = decided

@@ -9,8 +9,9 @@ import time
 from collections import deque
 
 from relay.model import Subscription, SubscriptionId
-from relay.pipeline.lane import LaneRules, Outcome, Waiting
+from relay.pipeline.lane import LaneRules, Outcome
 from relay.pipeline.lanes import Lanes
+from relay.pipeline.queue import Waiting
 
 DELIVERIES = 100_000
 PER_S = 5_000

@@ -77,6 +77,10 @@ def test_one_deferred_delivery_of_a_healthy_endpoint_in_any_run_is_one_too_many(
     assert not holds(seen(), seen(), seen(deferred=1))[3]
 
 
+def test_an_event_that_never_came_is_one_too_many() -> None:
+    assert not holds(seen(), seen(), seen(late=1))[3]
+
+
 def test_a_line_says_both_figures_and_what_was_missed() -> None:
     assert "2,000 → 1,000  0.50 >= 0.95 MISSED" in line(HANG, [Pair(healthy=seen(), bad=seen(per_s=1000))])
     assert "100.0 → inf  inf <= 1.5 MISSED" in line(HANG, [Pair(healthy=seen(), bad=seen(p99_ms=math.inf, late=7))])

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -59,6 +58,7 @@ async def test_a_receiver_that_hangs_and_comes_back_gets_everything_it_missed_an
     assert {"deferred", "delivered", "retry"} == {row["verdict"] for row in results if row["subscription_id"] == "bad"}
     assert {"delivered"} == {row["verdict"] for row in results if row["subscription_id"] == "ok"}
     assert waits[len(waits) // 2] < 1.0
+    assert waits[-1] < 5.0  # of a timeout of 15 s nobody else notices any
     assert before < EVENTS
 
 
@@ -101,4 +101,3 @@ async def test_max_in_flight_is_kept(kafka: str, prefix: str, tmp_path: Path) ->
             assert await relay.end(worker) == 0
 
     assert 3 == journal.most_open
-    assert all(later.at >= earlier.at for earlier, later in pairwise(journal.calls))

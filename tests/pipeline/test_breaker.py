@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.pipeline.breaker import COOLDOWN_MOST, HORIZON, Breaker, BreakerRules, Circuit
+from relay.pipeline.breaker import COOLDOWN_MOST, HORIZON, UNASKED_S, Breaker, BreakerRules, Circuit
 
 RULES = BreakerRules(share=0.8, attempts=20, window_s=30.0, cooldown_s=30.0)
 
@@ -112,13 +112,15 @@ def test_stragglers_neither_close_nor_prolong_it() -> None:
 
 
 def test_it_may_be_forgotten_once_its_failures_are_old() -> None:
-    """Not while they might yet open it, nor while it is open."""
+    """Not while they might yet open it, nor while it is open and somebody may come to probe it."""
     breaker = Breaker(RULES)
     assert breaker.quiet(0.0)
     breaker.heard(ok=False, probe=False, now_s=0.0)
     assert not breaker.quiet(1.0)
     assert breaker.quiet(HORIZON * RULES.window_s + 1)
-    assert not opened()[0].quiet(1e9)
+    shut = opened()[0]
+    assert not shut.quiet(shut.open_until_s + UNASKED_S - 1)
+    assert shut.quiet(shut.open_until_s + UNASKED_S)
 
 
 @given(st.lists(st.tuples(st.sampled_from(["ok", "failed", "begin", "withdrawn"]), st.floats(0, 60)), max_size=300))

@@ -25,8 +25,9 @@ from relay.pipeline.census import (
     together,
     why,
 )
-from relay.pipeline.lane import LaneRules, Outcome, Waiting
+from relay.pipeline.lane import LaneRules, Outcome
 from relay.pipeline.lanes import Lanes
+from relay.pipeline.queue import Waiting
 from tests.builders import NOON_MS
 
 RULES = LaneRules(in_flight=2, breaker=BreakerRules(attempts=3, window_s=5))  # soon open, so that all is met

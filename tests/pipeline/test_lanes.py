@@ -7,8 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.model import Reason, Subscription, SubscriptionId
-from relay.pipeline.lane import LaneRules, Outcome, Waiting
-from relay.pipeline.lanes import HELD_MOST_S, IDLE_LANES, IDLE_S, QUEUED, Hold, Lanes
+from relay.pipeline.allowance import MOST_S
+from relay.pipeline.lane import LaneRules, Outcome
+from relay.pipeline.lanes import IDLE_LANES, IDLE_S, LOOKED_AT, QUEUED, Hold, Lanes
+from relay.pipeline.queue import Waiting
 
 RULES = LaneRules(in_flight=8, queue=20, wait_s=5.0)
 
@@ -82,7 +84,7 @@ def test_a_reader_waits_a_moment_for_a_receiver_that_is_well_and_no_longer() -> 
     grown(lanes, A)
 
     assert filled(lanes, A, now_s=0.1) is Hold.A_MOMENT
-    lanes.waited(HELD_MOST_S)
+    lanes.waited(MOST_S)
     assert filled(lanes, A, now_s=0.1) is Reason.LANE_FULL
     assert filled(lanes, A, now_s=1.1) is Hold.A_MOMENT
     lanes.waited(0.02)
@@ -147,7 +149,15 @@ def test_what_meets_an_open_circuit_is_put_off_at_once() -> None:
         end(lanes, begin(lanes, float(second)), Outcome.TROUBLED, float(second))
 
     assert lanes.offer(0, A, lead=None, size=100, now_s=40.0) is Reason.CIRCUIT_OPEN
-    assert lanes.queued == 0
+
+
+def test_what_waited_when_a_circuit_opened_is_overdue_at_once_for_the_same_reason() -> None:
+    lanes = some_lanes()
+    offer(lanes, A, 5, now_s=0.0)
+    lanes.next(0.0)
+    next(iter(lanes)).breaker._open(0.0, 30.0)
+
+    assert [Reason.CIRCUIT_OPEN] * 4 == [why for _, why in lanes.overdue(0.1)]
 
 
 def test_an_account_with_few_requests_goes_before_one_with_many() -> None:
@@ -238,20 +248,27 @@ def test_a_lane_whose_failures_are_fresh_is_remembered() -> None:
     assert len(lanes) == 1
 
 
-accounts = st.sampled_from("abcdef")
-steps = st.lists(st.tuples(accounts, st.sampled_from(["offer", "ok", "fails", "hangs", "late"]), st.floats(0, 3)))
+accounts = st.integers(0, 3 * LOOKED_AT)
+what = st.sampled_from(["offer", "offer", "offer", "ok", "fails", "hangs", "late", "reshare"])
+steps = st.lists(st.tuples(accounts, what, st.floats(0, 3)), max_size=150)
 
 
 @given(steps, st.integers(1, 24))
-def test_whatever_happens(script: list[tuple[str, str, float]], places: int) -> None:
-    """Never more under way than there are places; nothing is forgotten, and every lane comes to its turn."""
+def test_whatever_happens(script: list[tuple[int, str, float]], places: int) -> None:
+    """
+    Never more under way than there are places; nothing is forgotten, and every lane comes to its turn: also one with a
+    rate, with a share that was none for a while, and with one lead only, among more than are looked at at once.
+    """
     lanes, now_s, under_way = some_lanes(places), 0.0, list[Waiting[int]]()
     outcomes = {"ok": Outcome.OK, "fails": Outcome.FAILED, "hangs": Outcome.TROUBLED}
     taken = begun = off = 0
     for account, step, wait_s in script:
         now_s += wait_s
         if step == "offer":
-            taken += lanes.offer(0, of(account), lead=None, size=1, now_s=now_s) is None
+            to = of(f"{account}", rate_per_s=0.5 if account % 3 == 0 else None)
+            taken += lanes.offer(0, to, lead="lead" if account % 2 else None, size=1, now_s=now_s) is None
+        elif step == "reshare":
+            lanes.reshare(account % 3 / 2)
         elif step == "late":
             for one, _ in lanes.overdue(now_s):
                 lanes.remove(one, now_s)
@@ -262,9 +279,12 @@ def test_whatever_happens(script: list[tuple[str, str, float]], places: int) -> 
         under_way += started
         begun += len(started)
         assert lanes.places.in_flight == len(under_way) <= places
+    lanes.reshare(1.0)
     for _ in range(len(script) + 1):
         now_s += 400.0
         end(lanes, under_way, now_s=now_s)
+        lanes.tick(now_s)
         under_way = begin(lanes, now_s)
         begun += len(under_way)
     assert (taken, 0, 0) == (begun + off, lanes.queued, lanes.queued_bytes)
+    assert not lanes.paced

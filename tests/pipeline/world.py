@@ -23,7 +23,7 @@ from relay.model import Answer, Delivery, Failure, Outgoing, Reason, Reply, Requ
 from relay.pipeline.attempt import Bench
 from relay.pipeline.consume import Intake
 from relay.pipeline.decode import read_delivery, read_event
-from relay.pipeline.dispatch import Dispatch, Work
+from relay.pipeline.dispatch import Dispatch, Work, may_begin
 from relay.pipeline.fan import Fan
 from relay.pipeline.faults import Faults
 from relay.pipeline.lane import LaneRules
@@ -147,7 +147,7 @@ class World:
             timeout_s=TIMEOUT_S,
             max_record_bytes=1 << 20,
         )
-        self.lanes: Lanes[Work] = Lanes(self.rules, places=self.places, buffer_bytes=BYTES)
+        self.lanes: Lanes[Work] = Lanes(self.rules, places=self.places, buffer_bytes=BYTES, may=may_begin)
         self.lanes.reshare(1.0)
         self.dispatch = Dispatch(self.lanes, Faults(self.tools, malformed_limit=0))
         self.ledger = Ledger("leads.events", 0, generation=1)
@@ -156,6 +156,7 @@ class World:
         self.under_way: Counter[str] = Counter()
         self._attempts = asyncio.TaskGroup()
         self._over = asyncio.Event()
+        self._fate = asyncio.Event()
 
     def register(self, name: str, **changes: Any) -> None:  # noqa: ANN401
         """There is this subscription, and its account has its name."""
@@ -255,7 +256,18 @@ class World:
         await self.dispatch.offer(work, first=first, attempts=self._attempts)
 
     async def _admits(self, ledger: Ledger) -> bool:
+        while ledger.undecided:
+            await self._fate.wait()
         return ledger.ready
+
+    async def in_doubt(self, seconds: float) -> None:
+        """For so long nobody knows whose the partition is; then it is ours."""
+        self.ledger.doubt()
+        self._fate.clear()
+        await asyncio.sleep(seconds)
+        self.ledger.reopen()
+        self._fate.set()
+        self.dispatch.decided()
 
     def _fan(self, offset: int) -> Fan:
         give, now_ms = self.tools.room.give, self.clock.now_ms()
