@@ -16,7 +16,20 @@ PURE = (
     ),
     *(
         f"relay/pipeline/{name}.py"
-        for name in ("phase", "limit", "rate", "breaker", "places", "lane", "lanes", "census")
+        for name in (
+            "phase",
+            "limit",
+            "rate",
+            "breaker",
+            "places",
+            "queue",
+            "lane",
+            "alarms",
+            "allowance",
+            "lanes",
+            "census",
+            "rivals",
+        )
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits")),

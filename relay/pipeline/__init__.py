@@ -33,8 +33,11 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     limit     how many requests to one receiver at once: up on success, down on trouble     pure
     rate      at most so many a second, evenly spaced                                       pure
     breaker   the circuit of one receiver: closed, open for a while, then one probe         pure
-    lane      what waits for one receiver, and when it may go                               pure
+    queue     what waits for one receiver, and in which order it goes                       pure
+    lane      when it may go: limit, circuit, rate, and what was heard of the receiver      pure
     places    the requests that a worker may have under way, shared between accounts        pure
+    alarms    what goes on at a time that is known                                          pure
+    allowance how long readers may be held up                                               pure
     lanes     every receiver in a lane of its own, and all of them in the worker's places   pure
     attempt   admit -> sign -> deliver -> settle -> results -> produce: the only file that knows the order
     dispatch  deliveries into their lanes, and attempts out of them                         edge

@@ -102,7 +102,7 @@ def why(lane: Lane[Any], now_s: float) -> Why | None:
         return None
     if not lane.queue.eager:
         return Why.LEAD
-    if lane.in_flight < lane.bound:
+    if lane.in_flight < lane.bound and not lane.rests(now_s):
         return Why.RATE if lane.waits_for_rate(now_s) else Why.PLACE
     return Why.LIMIT if lane.slots is None or lane.in_flight < lane.slots else Why.SLOTS
 

@@ -5,6 +5,7 @@ An attempt that is over goes on as the next that may begin: a task is made only 
 """
 
 import asyncio
+import math
 from contextlib import suppress
 from typing import NamedTuple
 
@@ -24,7 +25,6 @@ log = structlog.get_logger()
 
 SWEEP_S = 0.2  # between two looks at what has waited too long
 IDLE_S = 1.0  # likewise, while nothing waits: much less than what comes meanwhile may wait
-PACED_S = 0.02  # likewise at lanes that wait for their rate: one that came to it meanwhile may be next
 LOOK_S = 0.05  # a reader that waits for a moment looks again, though nothing was over
 # Handed to their lanes, or put off, in one turn of the loop. Without a bound every place in flight is taken before the
 # first answer is looked at, and a backlog holds 512 sockets to a receiver that answers in a millisecond: 130 MB where
@@ -69,8 +69,8 @@ class Dispatch:
         self._faults = faults
         self._tools = faults.tools
         self._changed = asyncio.Event()  # something is over, or was put off
-        self._pacing = False  # `run` knows of lanes that wait for their rate, and else is woken by the first;
-        self._resting = False  # it sleeps long, for nothing waits, and is woken by the first that does
+        self._until_s = -math.inf  # `run` sleeps, and is woken by a lane that may go on sooner,
+        self._resting = False  # and by the first delivery that waits, when none did
         self._woken = asyncio.Event()
         self._stopped = False
 
@@ -120,11 +120,11 @@ class Dispatch:
                 swept_s = clock.monotonic()
                 await self._sweep()
                 self.lanes.forget(swept_s)
-            self._pacing, self._resting = self.lanes.paced, not self.lanes.queued
-            at_most_s = PACED_S if self._pacing else IDLE_S if self._resting else SWEEP_S
-            wait_s = min(max(self.lanes.next_s() - clock.monotonic(), 0), at_most_s)
+            self._resting = not self.lanes.queued
+            look_s = clock.monotonic() + (IDLE_S if self._resting else SWEEP_S)
+            self._until_s = min(self.lanes.next_s(), look_s)
             with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
+                async with asyncio.timeout(max(self._until_s - clock.monotonic(), 0)):
                     await self._woken.wait()
 
     def decided(self) -> None:
@@ -144,7 +144,7 @@ class Dispatch:
     def _begin(self, attempts: asyncio.TaskGroup) -> None:
         while not self._stopped and (one := self.lanes.next(self._tools.clock.monotonic())) is not None:
             attempts.create_task(self._chain(one, attempts))
-        if (self.lanes.paced and not self._pacing) or (self.lanes.queued and self._resting):
+        if self.lanes.next_s() < self._until_s or (self.lanes.queued and self._resting):
             self._woken.set()
 
     async def _hold(self, why: Hold) -> None:

@@ -135,9 +135,7 @@ class Lane(Generic[T]):
 
     def ready(self, now_s: float) -> bool:
         """Whether something may begin now, as far as this receiver is concerned."""
-        if not self.queue.eager or self.in_flight >= self.bound or self.breaker.blocks(now_s):
-            return False
-        return self.per_s is None or self._rate.ready_s(self.per_s) <= now_s
+        return self.next_s() <= now_s
 
     def take(self, now_s: float, may: Callable[[T], bool]) -> Waiting[T] | None:
         """The next, which begins now; None when nothing waits any more that may. Asked when it is `ready`."""
@@ -161,8 +159,8 @@ class Lane(Generic[T]):
         if one.agreed != self._starts:
             return None  # of a receiver that may be another by now
         self.heard.told(outcome, now_s)
-        if outcome is Outcome.OK and one.begun_s <= self._pressed_s:
-            self.limit.succeeded()
+        if outcome is Outcome.OK:
+            self.limit.succeeded(pressed=one.begun_s <= self._pressed_s)
         elif outcome is Outcome.TROUBLED:
             self.limit.troubled(one.begun_s, now_s)
         if outcome is Outcome.NONE:
@@ -196,11 +194,16 @@ class Lane(Generic[T]):
         """Whether as many are under way as `max_in_flight` allows here."""
         return self.slots is not None and self.in_flight >= self.slots
 
+    def rests(self, now_s: float) -> bool:
+        """Whether it leaves its receiver alone for a moment, for one request at once was too much."""
+        return self.in_flight < self.bound and self.limit.ready_s > now_s
+
     def waits_for_rate(self, now_s: float) -> bool:
         return self.per_s is not None and self.in_flight < self.bound and self._rate.ready_s(self.per_s) > now_s
 
     def next_s(self) -> float:
         """When it may go on though nothing else happens; never, if it waits for an answer or has nothing to send."""
-        if not self.queue.eager or self.in_flight >= self.bound or self.per_s is None:
+        if not self.queue.eager or self.in_flight >= self.bound:
             return math.inf
-        return max(self._rate.ready_s(self.per_s), self.breaker.ready_s)
+        ready_s = max(self.limit.ready_s, self.breaker.ready_s)
+        return ready_s if self.per_s is None else max(ready_s, self._rate.ready_s(self.per_s))

@@ -16,6 +16,7 @@ from itertools import islice
 from typing import Generic, TypeVar
 
 from relay.model import Reason, Subscription
+from relay.pipeline.alarms import Alarms
 from relay.pipeline.allowance import Allowance
 from relay.pipeline.breaker import Circuit
 from relay.pipeline.lane import Lane, LaneRules, Outcome
@@ -66,7 +67,7 @@ class Lanes(Generic[T]):
         self._idle: OrderedDict[str, float] = OrderedDict()  # lanes without work, and since when
         self._busy: dict[str, dict[str, Lane[T]]] = {}  # account -> its lanes with work
         self._able: OrderedDict[str, Lane[T]] = OrderedDict()  # lanes that may begin something, as far as is known
-        self._paced: dict[str, Lane[T]] = {}  # lanes that wait for their rate
+        self._paced: Alarms[Lane[T]] = Alarms()  # lanes that wait for a time: of their rate, their circuit, their limit
         self._allowance = Allowance()
 
     # -- what comes
@@ -117,7 +118,7 @@ class Lanes(Generic[T]):
             one = lane.take(now_s, self._may)
             if not lane.queue.eager:
                 del self._able[lane.id]
-                self._paced.pop(lane.id, None)
+                self._paced.discard(lane.id)
             if one is not None:
                 self._gone(one)
                 self.places.take(lane.account)
@@ -160,19 +161,14 @@ class Lanes(Generic[T]):
     # -- time and chance
 
     def tick(self, now_s: float) -> None:
-        """Lanes that their rate held back go on."""
-        for lane in [lane for lane in self._paced.values() if lane.next_s() <= now_s]:
-            del self._paced[lane.id]
-            self._able[lane.id] = lane
-
-    @property
-    def paced(self) -> bool:
-        """Whether some are held back by their rate."""
-        return bool(self._paced)
+        """Lanes that waited for this time may go on."""
+        for lane in self._paced.due(now_s):
+            if lane.queue:
+                self._able[lane.id] = lane
 
     def next_s(self) -> float:
-        """When the next of them does; never, if there is none."""
-        return min((lane.next_s() for lane in self._paced.values()), default=math.inf)
+        """When the next of them may; never, if there is none."""
+        return self._paced.next_s()
 
     def reshare(self, share: float) -> None:
         """This worker's share of what a subscription's bounds allow to all of them: of all partitions, those it has."""
@@ -180,7 +176,6 @@ class Lanes(Generic[T]):
         for lane in self._lanes.values():
             lane.reshare(share)
         self._able.update((lane.id, lane) for lane in self._queues())  # without a share there was no time for them
-        self._paced.clear()
 
     def forget(self, now_s: float) -> None:
         """Lanes without work are forgotten in time, or when there are too many."""
@@ -243,7 +238,7 @@ class Lanes(Generic[T]):
 
     def _only_by_rate(self, lane: Lane[T], now_s: float) -> bool:
         """Whether nothing but its rate keeps what waits there, also in the moment in which that lets the next go."""
-        bounded = lane.per_s is not None and lane.in_flight < lane.bound
+        bounded = lane.per_s is not None and lane.in_flight < lane.bound and not lane.rests(now_s)
         return bounded and (lane.queue.eager or not lane.queue) and self._place(lane, now_s)
 
     def _place(self, lane: Lane[T], now_s: float) -> bool:
@@ -269,7 +264,7 @@ class Lanes(Generic[T]):
             if not lane.ready(now_s):
                 del self._able[id_]  # whatever makes it able again puts it back
                 if lane.next_s() < math.inf:
-                    self._paced[id_] = lane
+                    self._paced.set(id_, lane, lane.next_s())
                 continue
             self._able.move_to_end(id_)
             count = (self.places.of(lane.account), lane.in_flight)
@@ -302,5 +297,5 @@ class Lanes(Generic[T]):
             del self._busy[lane.account]
             self.places.accounts = max(1, len(self._busy))
         self._able.pop(lane.id, None)
-        self._paced.pop(lane.id, None)
+        self._paced.discard(lane.id)
         self._idle[lane.id] = now_s

@@ -197,6 +197,7 @@ def test_a_rate_is_kept_when_the_fate_of_a_partition_becomes_known() -> None:
         async with World({"paced": well}, {"paced": {"rate_per_s": 10.0}}) as world:
             for _ in range(30):
                 await world.emit("paced")
+            await asyncio.sleep(0.05)  # what has begun is over
             await world.in_doubt(2.0)
             assert world.dispatch.in_flight == 0
             await asyncio.sleep(600.0)

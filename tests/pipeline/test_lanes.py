@@ -1,5 +1,6 @@
 """All lanes of a worker: what becomes of what comes, who goes next, and what is remembered."""
 
+import math
 from collections import Counter
 
 import pytest
@@ -287,4 +288,4 @@ def test_whatever_happens(script: list[tuple[int, str, float]], places: int) -> 
         under_way = begin(lanes, now_s)
         begun += len(under_way)
     assert (taken, 0, 0) == (begun + off, lanes.queued, lanes.queued_bytes)
-    assert not lanes.paced
+    assert math.isinf(lanes.next_s())

@@ -1,9 +1,12 @@
 """The adaptive limit: up on success, down on trouble, never stuck."""
 
+import math
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.pipeline.limit import Limit
+from relay.pipeline.limit import PAUSE_MOST_S, Limit
 
 MOST = 512
 
@@ -11,7 +14,7 @@ MOST = 512
 def answered(limit: Limit) -> int:
     """A round trip in which all that may be under way is answered well; the limit afterwards."""
     for _ in range(limit.value):
-        limit.succeeded()
+        limit.succeeded(pressed=True)
     return limit.value
 
 
@@ -45,6 +48,22 @@ def test_all_that_were_under_way_together_and_failed_count_once() -> None:
     assert 2 == limit.value
 
 
+def test_one_for_whom_one_at_once_is_too_many_is_left_alone_for_longer_and_longer() -> None:
+    """But a second at most, and no longer once it has answered."""
+    limit, now_s, pauses = Limit(2, MOST), 0.0, []
+    for _ in range(9):
+        limit.troubled(begun_s=now_s, now_s=now_s)
+        pauses.append(limit.ready_s - now_s)
+        now_s += 10.0
+
+    assert -math.inf == pauses[0]
+    assert [0.05, 0.1, 0.2, 0.4, 0.8, 1.0, 1.0, 1.0] == pytest.approx(pauses[1:])
+    limit.succeeded(pressed=False)
+    assert limit.ready_s < now_s
+    limit.troubled(begun_s=now_s, now_s=now_s)
+    assert limit.ready_s - now_s == pytest.approx(0.05)
+
+
 def test_half_of_it_is_near() -> None:
     """One request at a time says nothing about eight."""
     limit = Limit(8, MOST)
@@ -69,9 +88,10 @@ def test_it_stays_between_one_and_what_the_worker_has(start: int, most: int, ste
     for now, step in enumerate(steps):
         match step:
             case "ok":
-                limit.succeeded()
+                limit.succeeded(pressed=True)
             case "trouble":
                 limit.troubled(float(now), float(now))
             case _:
                 limit.restart()
         assert 1 <= limit.value <= most
+        assert limit.ready_s <= now + PAUSE_MOST_S
