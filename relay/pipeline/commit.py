@@ -40,6 +40,10 @@ class Commits:
         held = self._holdings.ledgers.items()
         return any(ledger.ready and self._confirmed.get(at) != (ledger, ledger.revision) for at, ledger in held)
 
+    def age_s(self) -> float | None:
+        """How long ago everything that was settled was known to be committed; None: never yet."""
+        return None if self.current_at is None else asyncio.get_running_loop().time() - self.current_at
+
     async def commit(self) -> None:
         """
         What is settled is committed, partition by partition; the same state not twice.

@@ -23,7 +23,7 @@ from relay.pipeline.commit import Commits
 from relay.pipeline.frozen import Freeze
 from relay.pipeline.holdings import Holdings, Partition
 from relay.pipeline.ledger import Ledger
-from relay.pipeline.rivals import Rivals
+from relay.pipeline.rivals import GIVE_WAY_S, Rivals
 from relay.pipeline.start import Lost, Resumption, peek, resumption
 
 log = structlog.get_logger()
@@ -45,28 +45,27 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         fetch: Mapping[str, int],
         drain_s: float,
         instance_id: str | None = None,
+        rivals: Rivals,
         lost: Callable[[Lost], None],
     ) -> None:
         self._peek = partial(peek, settings)
         self.group = group
         self.topics = topics
-        self._drain_s, self._lost = drain_s, lost
+        self._drain_s, self._lost, self._rivals = drain_s, lost, rivals
         self._ask_again = instance_id is not None  # a static member is given what it had, whatever has grown since
         self.forgotten: Callable[[Ledger], None] = lambda _: None  # told of every ledger that is retired
         self.decided: Callable[[], None] = lambda: None  # told whenever what is ours, or its fate, has changed
         self._unloaded, self._quiet, self._fate = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._asked: set[Ledger] = set()  # of what is loading, where it goes on is being asked
-        self._paused: set[Partition] = set()
+        self._paused, self._holdings = set[Partition](), Holdings()
         self._counts: dict[str, int] = {}  # partitions of each topic, when last assigned
-        self._holdings = Holdings()
         self._rebalancing = False
         self.joined = False  # the group has given us our partitions at least once
         self.turns = 0  # assignments, losses and loads since the start: that it moves is seen by it
         self.consumer = Client(
             settings, group=group, assignor=assignor, fetch=fetch, drain_s=drain_s, instance_id=instance_id
         )
-        self._commits = Commits(self.consumer, self._holdings)
-        self._freeze, self._rivals = Freeze(self.consumer, self._holdings), Rivals(instance_id)
+        self._commits, self._freeze = Commits(self.consumer, self._holdings), Freeze(self.consumer, self._holdings)
 
     @property
     def ledgers(self) -> Mapping[Partition, Ledger]:
@@ -108,8 +107,9 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             await self.commit()
         else:  # frozen past the session: others hold these partitions, and may be ahead of us
             log.warning("assignment.expired", partitions=len(self.ledgers))
-            self._rivals.thrown_out(asyncio.get_running_loop().time())
-            self._unloaded.set()
+            if self._rivals.thrown_out(asyncio.get_running_loop().time()):
+                self._unloaded.set()
+                await asyncio.sleep(GIVE_WAY_S)  # else the client would take the place back before we end
         self._decide(self._holdings.revoked(current=current))
 
     def _decide(self, retired: Iterable[Ledger] = ()) -> None:
@@ -261,8 +261,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             metrics.open.labels(*at).set(ledger.open)
             if offset is not None and end is not None:
                 metrics.lag.labels(*at).set(max(0, end - offset))
-        if self._commits.current_at is not None:
-            metrics.commit_age.labels(self.group).set(asyncio.get_running_loop().time() - self._commits.current_at)
+        if (age_s := self._commits.age_s()) is not None:
+            metrics.commit_age.labels(self.group).set(age_s)
 
     def closed(self, ledger: Ledger) -> None:
         """Something of it is over; a drain may be."""

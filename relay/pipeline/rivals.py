@@ -12,6 +12,7 @@ from relay.errors import InstanceTaken
 
 TIMES = 3  # the first may be a freeze, the second a network; a rival throws us out every second or two
 WITHIN_S = 30.0  # three sessions
+GIVE_WAY_S = 30.0  # to whoever has our place, before it is taken back; we have ended by then
 
 
 class Rivals:
@@ -22,17 +23,22 @@ class Rivals:
         self._instance_id = instance_id
         self._out_s: deque[float] = deque(maxlen=TIMES)
 
-    def thrown_out(self, now_s: float) -> None:
-        """Our assignment was over before the group had said a word."""
+    def thrown_out(self, now_s: float) -> bool:
+        """Our assignment was over before the group had said a word; whether somebody else has our place."""
         self._out_s.append(now_s)
+        return self._found
+
+    @property
+    def _found(self) -> bool:
+        often = len(self._out_s) == TIMES and self._out_s[-1] - self._out_s[0] < WITHIN_S
+        return self._instance_id is not None and often
 
     def check(self) -> None:
         """
         Raises:
             InstanceTaken: Somebody else has our place.
         """
-        often = len(self._out_s) == TIMES and self._out_s[-1] - self._out_s[0] < WITHIN_S
-        if self._instance_id is not None and often:
+        if self._found:
             raise InstanceTaken(
                 f"RELAY_INSTANCE_ID={self._instance_id} is another running worker's too: give each its own"
             )

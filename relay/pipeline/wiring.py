@@ -39,6 +39,7 @@ from relay.pipeline.notices import Notices
 from relay.pipeline.places import share
 from relay.pipeline.produce import BATCH_BYTES, REQUEST_MS, Produce, send_unwatched
 from relay.pipeline.results import rfc3339
+from relay.pipeline.rivals import Rivals
 from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
 from relay.pipeline.sights import Sights
@@ -234,6 +235,7 @@ def _intakes(config: Config, ground: Ground, tools: Bench) -> tuple[Intake, Inta
         topics=config.events_topics,
         assignor=EventsAssignor,
         fetch={"max_partition_fetch_bytes": EVENTS_FETCH_BYTES, "fetch_max_bytes": fetch_bytes},
+        rivals=Rivals(config.instance_id),
         **common,
     )
     deliveries = Intake(
@@ -246,6 +248,7 @@ def _intakes(config: Config, ground: Ground, tools: Bench) -> tuple[Intake, Inta
             "fetch_max_bytes": fetch_bytes,
             "fetch_max_wait_ms": DELIVERIES_FETCH_WAIT_MS,
         },
+        rivals=Rivals(None),  # of two with one id each would end by one group, and both be gone
         **common,
     )
     return events, deliveries

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from tests.faults.oracle import delivery_id
 from tests.faults.receiver import now_s
 from tests.faults.scene import all_in, beside, ended
 from tests.faults.stage import Stage, staged
-from tests.kafka.driver import until
+from tests.kafka.driver import WIDE, until
 
 pytestmark = pytest.mark.kafka
 
@@ -22,7 +21,7 @@ SUBSCRIBERS = (Subscriber("ok"), Subscriber("slow", "acct-2"), HANGS)
 HANG_S = "15"  # a naive drain would stand still for so long at every change
 STALL_S = 5.0
 CHANGE_S = 6.0  # behind a change, looked at: draining, loading, and deliveries again
-HANGING = {"RELAY_TIMEOUT_S": "60", "RELAY_RETRY_DELAYS": "1s"}  # longer than a change and its looking at
+HANGING = {"RELAY_TIMEOUT_S": "60", **WIDE}  # longer than a change and its looking at, and none is put off
 PATIENT = {"RELAY_TIMEOUT_S": HANG_S, "RELAY_RETRY_DELAYS": "1s"}
 
 
@@ -85,13 +84,14 @@ async def test_a_third_worker_takes_what_it_must_and_the_others_keep_the_rest(
             await flowing(now_s())
             await until(lambda: owners(stage, 2))
             before = await owners(stage, 2)
+            since = now_s()
             hung = {one.id for one in receiver.of("hang") if one.ended is None}
             fleet.start(2)
             await all_in(stage, group, 3)
             await until(lambda: owners(stage, 3))
             after = await owners(stage, 3)
             still = {one.id for one in receiver.of("hang") if one.ended is None}
-            sent = Counter(one.id for one in receiver.of("hang") if one.attempt == 1)
+            again = {one.id for one in receiver.of("hang") if one.began > since}
             receiver.silent.clear()
             receiver.answer_all(200)
         stage.windows.append(Window(Excuse.REBALANCE, 0.0, now_s()))
@@ -103,7 +103,7 @@ async def test_a_third_worker_takes_what_it_must_and_the_others_keep_the_rest(
     assert 1 == len(moved)
     kept = {ident for ident in hung if at[ident] not in moved}
     assert kept & still
-    assert {1} == {sent[ident] for ident in kept}
+    assert not kept & again
 
 
 async def owners(stage: Stage, workers: int) -> dict[int, str]:
@@ -114,4 +114,5 @@ async def owners(stage: Stage, workers: int) -> dict[int, str]:
 
 def _owners(rows: list[dict[str, object]]) -> Iterator[tuple[int, str]]:
     for row in sorted(rows, key=lambda row: str(row["started_at"])):
-        yield int(str(row["event_partition"])), str(row["worker"])
+        if row["subscription_id"] == "ok":  # the others' come from delivery topics too, which others may have
+            yield int(str(row["event_partition"])), str(row["worker"])
