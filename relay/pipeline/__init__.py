@@ -10,6 +10,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     egress    which addresses may be called, with the reason                                pure
     deliver   Request -> Reply; a refused or slow receiver is a Reply                       edge (aiohttp)
     wire      the same, on aiohttp's connector and parser                                   edge (aiohttp)
+    names     names of receivers -> addresses, a slow one beside the others                   edge (threads)
     settle    Delivery x Reply -> Verdict                                                   pure
     results   Verdict -> the records that tell it                                           pure
     produce   records -> Kafka, acknowledged                                                edge (aiokafka)
