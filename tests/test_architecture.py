@@ -12,7 +12,7 @@ PURE = (
     *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "schedule", "sign", "egress")),
     *(
         f"relay/pipeline/{name}.py"
-        for name in ("settle", "results", "ledger", "settled", "holdings", "seen", "watch", "delays", "fan", "health")
+        for name in ("settle", "results", "ledger", "settled", "holdings", "seen", "watch", "delays", "fan", "health", "notice")
     ),
     *(
         f"relay/pipeline/{name}.py"

@@ -24,6 +24,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     commit    what is settled -> committed                                                  edge
     health    what an endpoint answered lately -> gone, failing, recovered                  pure
     disable   subscriptions whose endpoints are gone -> disabled                           edge (the store)
+    notice    what a notice says                                                            pure
     notices   what people must hear of: written, counted, logged                            edge
     seen      which turn of a retry chain was met before                                    pure
     delays    delivery records that wait for their time                                     pure
