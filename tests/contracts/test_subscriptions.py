@@ -608,8 +608,8 @@ from relay.store import edits
 from relay.store.subscriptions import Subscriptions
 
 class StandsStill(Subscriptions):
-    async def _send(self, producer, changes):
-        await super()._send(producer, changes)
+    async def _send(self, *what):
+        await super()._send(*what)
         print("sent", flush=True)
         await asyncio.Event().wait()
 
