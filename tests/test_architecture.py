@@ -12,11 +12,23 @@ PURE = (
     *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "schedule", "sign", "egress")),
     *(
         f"relay/pipeline/{name}.py"
-        for name in ("settle", "results", "ledger", "settled", "holdings", "seen", "watch", "delays", "fan", "health", "notice")
+        for name in (
+            "settle",
+            "results",
+            "ledger",
+            "settled",
+            "holdings",
+            "seen",
+            "watch",
+            "delays",
+            "fan",
+            "health",
+            "notice",
+        )
     ),
     *(
         f"relay/pipeline/{name}.py"
-        for name in ("phase", "limit", "rate", "breaker", "places", "lane", "lanes", "census")
+        for name in ("phase", "limit", "rate", "breaker", "places", "lane", "heard", "known", "able", "lanes", "census")
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits")),

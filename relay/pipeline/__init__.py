@@ -32,10 +32,13 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     room      how much may be in memory                                                     edge (asyncio)
     census    how the lanes are, for people                                                 pure
     limit     how many requests to one receiver at once: up on success, down on trouble     pure
+    heard     what was heard of a receiver lately, and what may be expected of it             pure
     rate      at most so many a second, evenly spaced                                       pure
     breaker   the circuit of one receiver: closed, open for a while, then one probe         pure
     lane      what waits for one receiver, and when it may go                               pure
     places    the requests that a worker may have under way, shared between accounts        pure
+    known     the lanes that there are, and which are forgotten                             pure
+    able      which lanes may begin something, and which of them is next                      pure
     lanes     every receiver in a lane of its own, and all of them in the worker's places   pure
     attempt   admit -> sign -> deliver -> settle -> results -> produce: the only file that knows the order
     dispatch  deliveries into their lanes, and attempts out of them                         edge

@@ -14,12 +14,13 @@ from typing import Generic, TypeVar
 
 from relay.model import Subscription
 from relay.pipeline.breaker import Breaker, BreakerRules, Circuit
+from relay.pipeline.heard import Heard
 from relay.pipeline.limit import Limit
+from relay.pipeline.places import Standing
 from relay.pipeline.rate import Rate
 
 T = TypeVar("T")
 
-PATIENCE_S = 1.0  # with a receiver that has not answered its first request: most do so in less
 FIRSTS_IN_A_ROW = 4  # then a late one goes, if one waits: retries get a fifth when there is not enough for all
 
 
@@ -45,7 +46,7 @@ class LaneRules:
 class Waiting(Generic[T]):
     """One delivery in a lane, waiting or under way."""
 
-    __slots__ = ("begun_s", "gone", "lane", "lead", "leads", "probe", "since_s", "size", "work")
+    __slots__ = ("begun_s", "gone", "lane", "lead", "leads", "probe", "since_s", "size", "standing", "version", "work")
 
     def __init__(self, lane: "Lane[T]", work: T, *, lead: str | None, size: int, since_s: float) -> None:
         self.lane = lane
@@ -56,6 +57,8 @@ class Waiting(Generic[T]):
         self.leads = False  # it is its lead's first: others wait behind it
         self.begun_s = math.inf
         self.probe = False
+        self.standing = Standing.UNKNOWN  # of its receiver, when it begins
+        self.version = 0  # of the subscription, likewise
         self.gone = False  # begun, or put off: where it still stands in a queue it is passed over
 
 
@@ -63,9 +66,9 @@ class Lane(Generic[T]):
     """One subscription's; its bounds may change with every delivery that comes."""
 
     __slots__ = (
-        *("account", "breaker", "deferred", "id", "in_flight", "limit", "per_s", "queued", "queued_bytes", "slots"),
-        *("_arrivals", "_firsts", "_laters", "_leads", "_ok_s", "_rate", "_row", "_rules"),
-        *("version", "_allowed", "_asked_s", "_most", "_pressed_s", "_troubled_s"),
+        *("account", "breaker", "deferred", "heard", "held_bytes", "id", "in_flight", "limit", "per_s", "queued"),
+        *("queued_bytes", "slots", "version", "_allowed", "_arrivals", "_firsts", "_laters", "_leads", "_most"),
+        *("_pressed_s", "_rate", "_row", "_rules"),
     )
 
     def __init__(self, id_: str, account: str, rules: LaneRules, *, most: int) -> None:
@@ -77,6 +80,7 @@ class Lane(Generic[T]):
         self.in_flight = 0
         self.queued = 0
         self.queued_bytes = 0
+        self.held_bytes = 0  # with what is under way
         self.deferred = 0  # so often since it was made
         self._rules = rules
         self._most = most
@@ -89,14 +93,15 @@ class Lane(Generic[T]):
         self._laters: deque[Waiting[T]] = deque()
         self._leads: dict[str, deque[Waiting[T]] | None] = {}  # busy ones, and what waits behind
         self._row = 0  # first attempts begun since the last late one
-        self._ok_s = self._troubled_s = -math.inf
-        self._asked_s = math.inf  # when its first request was sent
+        self.heard = Heard(rules.wait_s / 2)
         self._pressed_s = -math.inf  # when as many as may be were last under way, or half of them
 
     def agree(self, to: Subscription, share: float) -> None:
         """The bounds of the subscription as it is now. One that was changed may have another receiver: a new start."""
         if self.version not in {0, to.version}:
             self.limit, self.breaker = Limit(self._rules.in_flight, self._most), Breaker(self._rules.breaker)
+            self._pressed_s = -math.inf
+            self.heard.forget()
         self.version, self._allowed = to.version, (to.rate_per_s, to.max_in_flight)
         self.reshare(share)
 
@@ -112,6 +117,7 @@ class Lane(Generic[T]):
         """It waits here."""
         self.queued += 1
         self.queued_bytes += one.size
+        self.held_bytes += one.size
         self._arrivals[one] = None
         if one.lead is None:
             self._laters.append(one)
@@ -147,8 +153,9 @@ class Lane(Generic[T]):
             if not one.gone:
                 self._leave(one)
                 one.begun_s = now_s
-                self._asked_s = min(self._asked_s, now_s)
+                self.heard.asked(now_s)
                 one.probe = self.breaker.begin()
+                one.standing, one.version = self.heard.standing(now_s), self.version
                 self.in_flight += 1
                 if self.limit.near(self.in_flight):
                     self._pressed_s = now_s
@@ -159,25 +166,27 @@ class Lane(Generic[T]):
 
     def over(self, one: Waiting[T], outcome: Outcome, now_s: float) -> Circuit | None:
         """An attempt is over; what the circuit has become by it, or None when it is open or closed as before."""
-        became = None
+        self.in_flight -= 1
+        self.held_bytes -= one.size
+        self._release(one)
+        if one.version != self.version:
+            return None  # it says nothing of the receiver that there is now
         if outcome is Outcome.OK:
-            self._ok_s = now_s
+            self.heard.answered(now_s)
             if one.begun_s <= self._pressed_s:
                 self.limit.succeeded()
         elif outcome is Outcome.TROUBLED:
-            self._troubled_s = now_s
+            self.heard.troubled(now_s)
             self.limit.troubled(one.begun_s, now_s)
-        self.in_flight -= 1
-        if outcome is not Outcome.NONE:
-            probe = one.probe and self.breaker.state is Circuit.PROBING  # else of a subscription that was changed
-            became = self.breaker.heard(ok=outcome is Outcome.OK, probe=probe, now_s=now_s)
-            if became is Circuit.CLOSED:
-                self.limit.restart()
-            elif probe:
-                became = None  # the probe failed
+        if outcome is Outcome.NONE:
+            if one.probe:
+                self.breaker.withdrawn()
+            return None
+        became = self.breaker.heard(ok=outcome is Outcome.OK, probe=one.probe, now_s=now_s)
+        if became is Circuit.CLOSED:
+            self.limit.restart()
         elif one.probe:
-            self.breaker.withdrawn()
-        self._release(one)
+            return None  # the probe failed
         return became
 
     def overdue(self, now_s: float) -> list[Waiting[T]]:
@@ -190,6 +199,7 @@ class Lane(Generic[T]):
     def remove(self, one: Waiting[T]) -> None:
         """It does not wait any more, and was not begun."""
         self._leave(one)
+        self.held_bytes -= one.size
         self._release(one)
         for queue in (self._firsts, self._laters):
             while queue and queue[0].gone:
@@ -211,15 +221,9 @@ class Lane(Generic[T]):
     def idle(self) -> bool:
         return not self.in_flight and not self.queued
 
-    def well(self, now_s: float) -> bool:
-        """Whether its receiver answers, and is merely busy."""
-        return self._ok_s > self._troubled_s and now_s - self._ok_s < self._rules.wait_s / 2
-
-    def hopeful(self, now_s: float) -> bool:
-        """Whether it may soon take more than it does: it is well, or has hardly been asked."""
-        if self._ok_s == self._troubled_s:  # nothing was heard of it
-            return now_s - self._asked_s < PATIENCE_S
-        return self.well(now_s)
+    def quiet(self, now_s: float) -> bool:
+        """Whether it may be forgotten: neither its circuit nor its rate knows anything that a new one would not."""
+        return self.breaker.quiet(now_s) and (self.per_s is None or self._rate.quiet(self.per_s, now_s))
 
     @property
     def at_its_slots(self) -> bool:

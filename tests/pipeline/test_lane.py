@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from relay.model import Subscription, SubscriptionId
 from relay.pipeline.breaker import BreakerRules, Circuit
 from relay.pipeline.lane import FIRSTS_IN_A_ROW, Lane, LaneRules, Outcome, Waiting
+from relay.pipeline.places import Standing
 
 RULES = LaneRules(in_flight=8, queue=10, wait_s=5.0, breaker=BreakerRules())
 
@@ -228,6 +229,24 @@ def test_a_subscription_that_was_changed_begins_anew() -> None:
     lane.agree(subscription(version=2), 1.0)
 
     assert not lane.breaker.blocks(0.0)
+
+
+def test_what_was_sent_before_a_change_says_nothing_of_the_receiver_that_there_is_now() -> None:
+    """However much of it hangs, and though it was a probe."""
+    lane = a_lane()
+    for number in range(8):
+        add(lane, number)
+    before = begin(lane)
+    lane.agree(subscription(version=2), 1.0)
+
+    for one in before:
+        one.probe = True
+        assert lane.over(one, Outcome.TROUBLED, 15.0) is None
+
+    assert RULES.in_flight == lane.limit.value
+    assert lane.breaker.quiet(15.0)
+    assert lane.idle
+    assert lane.heard.standing(15.0) is Standing.UNKNOWN
 
 
 class Play:
