@@ -64,6 +64,7 @@ EVENTS = {
     "subscription.removed": "Deleted: its pending deliveries will be dropped.",
     "subscription.unreadable": "A record cannot be read or decrypted; its deliveries are deferred.",
     "subscription.disabled": "Its endpoint answered 410 again and again: its events are dropped from now on.",
+    "subscription.re_enabled": "It was disabled, and somebody has resumed it: its events are not dropped any more.",
     "subscription.kept": "It was to be disabled for its endpoint's 410s, and has changed since: it stays as it is.",
     "disabling.troubled": "A subscription could not be disabled just now; trying again, and with its next 410.",
     "endpoint.failing": "It has taken nothing for an hour.",

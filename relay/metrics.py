@@ -83,7 +83,7 @@ class Metrics:
         self.events = Tally(made, "relay_events", meaning, "outcome")
         self.matches = Tally(made, "relay_matches", "Deliveries made of events: matching subscriptions.")
         self.dead_letters = Tally(made, "relay_dead_letters", "Dead letters, by why.", "reason")
-        self.notices = Tally(made, "relay_notices", "Notices written, by kind.", "kind")
+        self.notices = Tally(made, "relay_notices", "Notices, by kind.", "kind")
         self.lost = Tally(made, "relay_lost_offsets", "Offsets that retention removed before they were read.")
         self.faults = Tally(made, "relay_internal_faults", "Deliveries that failed for a fault of relay's own.")
         self.in_flight = gauge("relay_in_flight", "Requests under way.")

@@ -12,23 +12,25 @@ PURE = (
     *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "schedule", "sign", "egress")),
     *(
         f"relay/pipeline/{name}.py"
-        for name in ("settle", "results", "ledger", "settled", "holdings", "seen", "watch", "delays", "fan", "health")
+        for name in (
+            "settle",
+            "results",
+            "ledger",
+            "settled",
+            "holdings",
+            "seen",
+            "watch",
+            "delays",
+            "fan",
+            "health",
+            "notice",
+        )
     ),
     *(
         f"relay/pipeline/{name}.py"
         for name in (
-            "phase",
-            "limit",
-            "rate",
-            "breaker",
-            "places",
-            "queue",
-            "lane",
-            "alarms",
-            "allowance",
-            "lanes",
-            "census",
-            "rivals",
+            *("phase", "limit", "rate", "breaker", "places", "queue", "heard", "lane", "alarms", "allowance"),
+            *("known", "able", "lanes", "census", "rivals"),
         )
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),

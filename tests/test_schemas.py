@@ -46,9 +46,9 @@ from relay.model import (
 )
 from relay.pipeline.decode import SKIPPED, read_event
 from relay.pipeline.match import Endpoint, delivery_id, endpoint, unknown
-from relay.pipeline.notices import Kind, notice
+from relay.pipeline.notice import Kind, notice
 from relay.pipeline.produce import Produce, Ticket
-from relay.pipeline.results import Attempt, outgoing
+from relay.pipeline.results import Attempt, outgoing, rfc3339
 from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
 from relay.pipeline.settle import admit, settle
@@ -448,15 +448,19 @@ def test_a_result_that_contradicts_itself_is_refused(of: str, spoil: dict[str, A
 class Noticed:
     """What happened in an example of a notice."""
 
-    reason: Reason | EndedBy
+    reason: Reason | EndedBy | State
     status: int | None
-    after_s: int  # since it began
+    after_ms: int  # since it began
+    since_ms: int = READ_MS
+    versions: int = 0  # since it was called
+    who: str = "relay-0"
 
 
 NOTICES = {
-    Kind.DISABLED: Noticed(EndedBy.GONE, 410, 150),
-    Kind.FAILING: Noticed(Reason.TIMEOUT, None, 4290),
-    Kind.RECOVERED: Noticed(Reason.OK, 200, 11_490),
+    Kind.DISABLED: Noticed(EndedBy.GONE, 410, 150_000),
+    Kind.RE_ENABLED: Noticed(State.ACTIVE, None, 31_729_050, since_ms=READ_MS + 150_038, versions=2, who="cli:ops"),
+    Kind.FAILING: Noticed(Reason.TIMEOUT, None, 4_290_000),
+    Kind.RECOVERED: Noticed(Reason.OK, 200, 11_490_000),
 }
 
 
@@ -466,9 +470,9 @@ def test_an_example_notice_validates_and_is_what_relay_makes(kind: Kind) -> None
     case, called = NOTICES[kind], an_endpoint().subscription
     wanted = example(f"notice.{kind}") | {"relay_version": __version__}
 
-    at_ms = READ_MS + case.after_s * 1000
-    reason, status = case.reason, case.status
-    made = notice(kind, called, since_ms=READ_MS, at_ms=at_ms, reason=reason, status=status, worker="relay-0")
+    called = replace(called, version=called.version + case.versions)
+    since, at = rfc3339(case.since_ms), rfc3339(case.since_ms + case.after_ms)
+    made = notice(kind, called, since=since, at=at, reason=case.reason, status=case.status, worker=case.who)
 
     validator("notice").validate(wanted)
     assert wanted == orjson.loads(orjson.dumps(made))
@@ -522,7 +526,7 @@ def test_every_notice_validates_and_no_field_may_be_left_out_or_added() -> None:
             assert not any(valid({name: one[name] for name in one if name != left}) for left in one)
 
     reasons = schema("notice")["properties"]["reason"]["enum"]
-    failing = {("failing", reason) for reason in reasons if reason not in {"gone", "ok"}}
+    failing = {("failing", reason) for reason in reasons if reason not in {"gone", "ok", "active", "paused"}}
     assert {("disabled", "gone"), ("recovered", "ok"), *failing} == seen
 
 
@@ -531,6 +535,10 @@ def test_every_notice_validates_and_no_field_may_be_left_out_or_added() -> None:
     [
         ("disabled", {"reason": "status"}),
         ("disabled", {"status": 404}),
+        ("re-enabled", {"reason": "gone"}),
+        ("re-enabled", {"reason": "disabled"}),
+        ("re-enabled", {"status": 200}),
+        ("failing", {"reason": "active"}),
         ("failing", {"reason": "ok"}),
         ("failing", {"reason": "gone"}),
         ("failing", {"reason": "status"}),

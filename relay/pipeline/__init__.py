@@ -10,6 +10,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     egress    which addresses may be called, with the reason                                pure
     deliver   Request -> Reply; a refused or slow receiver is a Reply                       edge (aiohttp)
     wire      the same, on aiohttp's connector and parser                                   edge (aiohttp)
+    names     names of receivers -> addresses, a slow one beside the others                   edge (threads)
     settle    Delivery x Reply -> Verdict                                                   pure
     results   Verdict -> the records that tell it                                           pure
     produce   records -> Kafka, acknowledged                                                edge (aiokafka)
@@ -24,6 +25,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     commit    what is settled -> committed                                                  edge
     health    what an endpoint answered lately -> gone, failing, recovered                  pure
     disable   subscriptions whose endpoints are gone -> disabled                           edge (the store)
+    notice    what a notice says                                                            pure
     notices   what people must hear of: written, counted, logged                            edge
     seen      which turn of a retry chain was met before                                    pure
     delays    delivery records that wait for their time                                     pure
@@ -31,6 +33,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     room      how much may be in memory                                                     edge (asyncio)
     census    how the lanes are, for people                                                 pure
     limit     how many requests to one receiver at once: up on success, down on trouble     pure
+    heard     what was heard of a receiver lately, and what may be expected of it           pure
     rate      at most so many a second, evenly spaced                                       pure
     breaker   the circuit of one receiver: closed, open for a while, then one probe         pure
     queue     what waits for one receiver, and in which order it goes                       pure
@@ -38,6 +41,8 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     places    the requests that a worker may have under way, shared between accounts        pure
     alarms    what goes on at a time that is known                                          pure
     allowance how long readers may be held up                                               pure
+    known     the lanes that there are, and which are forgotten                             pure
+    able      which lanes may begin something, and which of them is next                    pure
     lanes     every receiver in a lane of its own, and all of them in the worker's places   pure
     attempt   admit -> sign -> deliver -> settle -> results -> produce: the only file that knows the order
     dispatch  deliveries into their lanes, and attempts out of them                         edge

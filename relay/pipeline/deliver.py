@@ -21,6 +21,7 @@ from yarl import URL
 
 from relay.model import Answer, Failure, Reason, Reply, Request
 from relay.pipeline.egress import OWN, Egress
+from relay.pipeline.names import Names
 
 LINE_BYTES = 8190  # of a status line or a header field: nginx's and aiohttp's own bound
 HEADERS = 128
@@ -85,7 +86,7 @@ class GuardedConnector(aiohttp.TCPConnector):
         super().__init__(
             limit=0,  # bounded by RELAY_IN_FLIGHT, not here
             keepalive_timeout=KEEPALIVE_S,
-            resolver=resolver,
+            resolver=resolver or Names(),
             socket_factory=self._guarded_socket,
         )
         self._factory = cast(partial[ResponseHandler], partial(HeadFirst, loop=self._loop))

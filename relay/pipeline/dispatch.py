@@ -163,7 +163,9 @@ class Dispatch:
             self.lanes.waited(self._tools.clock.monotonic() - began_s)
 
     def _put_off(self, delivery: Delivery, reason: Reason) -> Verdict:
-        return put_off(delivery, reason, schedule=self._tools.schedule, now_ms=self._tools.clock.now_ms())
+        schedule, now_ms = self._tools.schedule, self._tools.clock.now_ms()
+        answers = self.lanes.answers(delivery.subscription_id)
+        return put_off(delivery, reason, schedule=schedule, now_ms=now_ms, answers=answers)
 
     async def _chain(self, one: Waiting[Work] | None, attempts: asyncio.TaskGroup) -> None:
         turns = Turns()

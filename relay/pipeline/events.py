@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from relay.errors import Malformed
-from relay.model import Delivery, Event, Record
+from relay.model import Delivery, Event, Record, SubscriptionId
 from relay.pipeline.consume import Intake
 from relay.pipeline.decode import Skipped, read_event
 from relay.pipeline.dispatch import Dispatch, Turns, Work
@@ -92,7 +92,7 @@ class Events:
         """A delivery at a time: of what matches now, and of what had matched when the record was read before."""
         index, clock = self._tools.index, self._tools.clock
         here = (to for to in index.match(event) if not fan.covers(to.subscription.id))
-        for to in chain(here, (once_matched(id_, index.get(id_), event) for id_ in fan.missed())):
+        for to in chain(here, (once_matched(id_, index.get(id_), event) for id_ in map(SubscriptionId, fan.missed()))):
             yield first_delivery(
                 event, to, namespace=self._namespace, timestamp_ms=record.timestamp, now_ms=clock.now_ms()
             )

@@ -13,13 +13,12 @@ from typing import Generic, TypeVar
 
 from relay.model import Subscription
 from relay.pipeline.breaker import Breaker, BreakerRules, Circuit
+from relay.pipeline.heard import Heard
 from relay.pipeline.limit import Limit
 from relay.pipeline.queue import Queue, Waiting
 from relay.pipeline.rate import Rate
 
 T = TypeVar("T")
-
-PATIENCE_S = 1.0  # with a receiver that has not answered, and that nothing bad was heard of: most do so in less
 
 
 class Outcome(Enum):
@@ -41,48 +40,12 @@ class LaneRules:
     breaker: BreakerRules = field(default_factory=BreakerRules)
 
 
-class Heard:
-    """What was heard of a receiver lately. Times are monotonic seconds."""
-
-    __slots__ = ("_asked_s", "_ok_s", "_recent_s", "_troubled_s")
-
-    def __init__(self, recent_s: float) -> None:
-        """So long ago is recent."""
-        self._recent_s = recent_s
-        self._ok_s = self._troubled_s = -math.inf
-        self._asked_s = math.inf  # when the first was sent of those that are under way, or were last
-
-    def asked(self, now_s: float) -> None:
-        """A request is sent, and no other is under way."""
-        self._asked_s = now_s
-
-    def told(self, outcome: Outcome, now_s: float) -> None:
-        """One was answered, or was not."""
-        if outcome is Outcome.OK:
-            self._ok_s = now_s
-        elif outcome is Outcome.TROUBLED:
-            self._troubled_s = now_s
-
-    @property
-    def bad(self) -> bool:
-        """Whether the latest is that it is in trouble."""
-        return self._troubled_s > self._ok_s
-
-    def well(self, now_s: float) -> bool:
-        """Whether it answers, and is merely busy."""
-        return self._ok_s > self._troubled_s and now_s - self._ok_s < self._recent_s
-
-    def hopeful(self, now_s: float) -> bool:
-        """Whether it may soon take more than it does: it is well, or has hardly been asked."""
-        return self.well(now_s) or (not self.bad and now_s - self._asked_s < PATIENCE_S)
-
-
 class Lane(Generic[T]):
     """One subscription's; its bounds may change with every delivery that comes."""
 
     __slots__ = (
         *("account", "agreed", "breaker", "deferred", "heard", "id", "in_flight", "limit", "per_s", "queue", "slots"),
-        *("_allowed", "_most", "_pressed_s", "_rate", "_rules", "_starts"),
+        *("_allowed", "_most", "_pressed_s", "_rate", "_rules", "_starts", "_under_way"),
     )
 
     def __init__(self, id_: str, account: str, rules: LaneRules, *, most: int) -> None:
@@ -92,6 +55,8 @@ class Lane(Generic[T]):
         self.in_flight = 0
         self.deferred = 0  # so often since it was made
         self.queue: Queue[T] = Queue()
+        self.heard = Heard(rules.wait_s / 2)
+        self._under_way = 0  # bytes
         self._rules = rules
         self._most = most
         self._allowed: tuple[float | None, int | None] = (None, None)  # the subscription's bounds, of all workers
@@ -105,7 +70,7 @@ class Lane(Generic[T]):
         """Nothing is known of its receiver."""
         self._starts += 1
         self.limit, self.breaker = Limit(self._rules.in_flight, self._most), Breaker(self._rules.breaker)
-        self.heard = Heard(self._rules.wait_s / 2)
+        self.heard.forget()
         self._pressed_s = -math.inf  # when as many as may be were last under way, or half of them
 
     def agree(self, to: Subscription, share: float) -> None:
@@ -145,7 +110,9 @@ class Lane(Generic[T]):
         if not self.in_flight:
             self.heard.asked(now_s)
         one.begun_s, one.agreed, one.probe = now_s, self._starts, self.breaker.begin()
+        one.standing = self.heard.standing(now_s)
         self.in_flight += 1
+        self._under_way += one.size
         if self.limit.near(self.in_flight):
             self._pressed_s = now_s
         if self.per_s is not None:
@@ -155,13 +122,15 @@ class Lane(Generic[T]):
     def over(self, one: Waiting[T], outcome: Outcome, now_s: float) -> Circuit | None:
         """An attempt is over; what the circuit has become by it, or None when it is open or closed as before."""
         self.in_flight -= 1
+        self._under_way -= one.size
         self.queue.release(one)
         if one.agreed != self._starts:
             return None  # of a receiver that may be another by now
-        self.heard.told(outcome, now_s)
         if outcome is Outcome.OK:
+            self.heard.answered(now_s)
             self.limit.succeeded(pressed=one.begun_s <= self._pressed_s)
         elif outcome is Outcome.TROUBLED:
+            self.heard.troubled(now_s)
             self.limit.troubled(one.begun_s, now_s)
         if outcome is Outcome.NONE:
             if one.probe:
@@ -188,6 +157,15 @@ class Lane(Generic[T]):
     @property
     def idle(self) -> bool:
         return not self.in_flight and not self.queue
+
+    @property
+    def held_bytes(self) -> int:
+        """Of what waits and what is under way."""
+        return self.queue.size + self._under_way
+
+    def quiet(self, now_s: float) -> bool:
+        """Whether it may be forgotten: neither its circuit nor its rate knows anything that a new one would not."""
+        return self.breaker.quiet(now_s) and (self.per_s is None or self._rate.quiet(self.per_s, now_s))
 
     @property
     def at_its_slots(self) -> bool:

@@ -4,21 +4,17 @@ Every receiver in a lane of its own, and all of them in the places that the work
 Of what comes it is said at once what becomes of it: it waits in its lane, or it is put off; or its reader should wait,
 since not the receiver is slow but the worker. What may begin is asked for with `next`: the account with the fewest
 requests under way goes first, so that a flood of one leaves the others as they were.
-
-A lane is made when something comes for it, and forgotten when nothing has for a while.
 """
 
-import math
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from enum import Enum, auto
-from itertools import islice
 from typing import Generic, TypeVar
 
 from relay.model import Reason, Subscription
-from relay.pipeline.alarms import Alarms
+from relay.pipeline.able import Able
 from relay.pipeline.allowance import Allowance
 from relay.pipeline.breaker import Circuit
+from relay.pipeline.known import Known
 from relay.pipeline.lane import Lane, LaneRules, Outcome
 from relay.pipeline.places import Places
 from relay.pipeline.queue import Waiting
@@ -26,12 +22,8 @@ from relay.pipeline.queue import Waiting
 T = TypeVar("T")
 
 QUEUED = 5_000  # deliveries that wait in all lanes together, some 3 kB each; then each lane has a part of these
-QUEUED_SHARE = 0.5  # of the byte budget, likewise
-LOOKED_AT = 16  # lanes that could begin something, of which the fairest does; the others are looked at next time
-LOOKS = 8  # so often one after another, when none of those has a place: few are left then, and most of these lanes hang
-IDLE_S = 60.0  # a lane without work is remembered for so long: what its limit has grown to, and what failed lately
-IDLE_LANES = 1_000  # and so many of them at most, 3 kB each,
-IDLE_FAILING = 10_000  # but for those of which failures are known
+QUEUED_SHARE = 0.5  # of the byte budget, likewise;
+FULL_SHARE = 0.625  # and then each that has something takes no more: those that came first have more than their part
 
 
 class Hold(Enum):
@@ -59,15 +51,13 @@ class Lanes(Generic[T]):
         self.places = Places(places)
         self.queued = 0
         self.queued_bytes = 0
+        self.held_bytes = 0  # with what is under way
         self._share = 0.0
-        self._rules = rules
-        self._may = may
-        self._most_bytes = int(buffer_bytes * QUEUED_SHARE)
-        self._lanes: dict[str, Lane[T]] = {}
-        self._idle: OrderedDict[str, float] = OrderedDict()  # lanes without work, and since when
+        self._rules, self._may = rules, may
+        self._most_bytes, self._full_bytes = int(buffer_bytes * QUEUED_SHARE), int(buffer_bytes * FULL_SHARE)
+        self._known: Known[T] = Known()
         self._busy: dict[str, dict[str, Lane[T]]] = {}  # account -> its lanes with work
-        self._able: OrderedDict[str, Lane[T]] = OrderedDict()  # lanes that may begin something, as far as is known
-        self._paced: Alarms[Lane[T]] = Alarms()  # lanes that wait for a time: of their rate, their circuit, their limit
+        self._able: Able[T] = Able(self.places)
         self._allowance = Allowance()
 
     # -- what comes
@@ -91,7 +81,7 @@ class Lanes(Generic[T]):
         if lane.breaker.blocks(now_s):
             lane.deferred += 1
             return Reason.CIRCUIT_OPEN
-        full = lane.full(now_s, self._queue_of(lane))
+        full = lane.full(now_s, self._queue_of(lane, now_s))
         if full or (self.queued >= QUEUED and not self._place(lane, now_s)):
             hold = self._hold(lane, now_s)
             if hold is None:
@@ -103,7 +93,8 @@ class Lanes(Generic[T]):
         lane.queue.add(Waiting(lane, work, lead=lead, size=size, since_s=now_s))
         self.queued += 1
         self.queued_bytes += size
-        self._able[lane.id] = lane
+        self.held_bytes += size
+        self._able.put(lane)
         return None
 
     def waited(self, seconds: float) -> None:
@@ -114,14 +105,13 @@ class Lanes(Generic[T]):
 
     def next(self, now_s: float) -> Waiting[T] | None:
         """What begins now, fairest first; None when nothing may, or nothing waits."""
-        while (lane := self._fairest(now_s)) is not None:
+        while (lane := self._able.fairest(now_s)) is not None:
             one = lane.take(now_s, self._may)
             if not lane.queue.eager:
-                del self._able[lane.id]
-                self._paced.discard(lane.id)
+                self._able.drop(lane)
             if one is not None:
                 self._gone(one)
-                self.places.take(lane.account)
+                self.places.take(lane.account, one.standing)
                 return one
         return None
 
@@ -129,14 +119,21 @@ class Lanes(Generic[T]):
         """What was not to begin for its record's sake is asked again: the fate of some has become known."""
         for lane in self._queues():
             if lane.queue.recall():
-                self._able[lane.id] = lane
+                self._able.put(lane)
 
     def over(self, one: Waiting[T], outcome: Outcome, now_s: float) -> Circuit | None:
         """An attempt is over, and its place is free; what its lane's circuit has become by it, or None."""
         became = one.lane.over(one, outcome, now_s)
-        self.places.leave(one.lane.account)
+        self.places.leave(one.lane.account, one.standing)
+        self.held_bytes -= one.size
         self._changed(one.lane, now_s)
+        self._able.freed()
         return became
+
+    def answers(self, id_: str) -> bool:
+        """Whether the receiver of this subscription did when it was last heard of."""
+        lane = self._known.get(id_)
+        return lane is not None and lane.heard.answers
 
     def overdue(self, now_s: float) -> list[tuple[Waiting[T], Reason]]:
         """What has waited for too long, and why; each is to be removed, or waits on."""
@@ -155,6 +152,7 @@ class Lanes(Generic[T]):
         """It is put off, or given up: it does not wait any more, and was not begun."""
         one.lane.queue.remove(one)
         one.lane.deferred += deferred
+        self.held_bytes -= one.size
         self._gone(one)
         self._changed(one.lane, now_s)
 
@@ -162,45 +160,37 @@ class Lanes(Generic[T]):
 
     def tick(self, now_s: float) -> None:
         """Lanes that waited for this time may go on."""
-        for lane in self._paced.due(now_s):
-            if lane.queue:
-                self._able[lane.id] = lane
+        self._able.tick(now_s)
 
     def next_s(self) -> float:
         """When the next of them may; never, if there is none."""
-        return self._paced.next_s()
+        return self._able.next_s()
 
     def reshare(self, share: float) -> None:
         """This worker's share of what a subscription's bounds allow to all of them: of all partitions, those it has."""
         self._share = share
-        for lane in self._lanes.values():
+        for lane in self._known:
             lane.reshare(share)
-        self._able.update((lane.id, lane) for lane in self._queues())  # without a share there was no time for them
+        for lane in self._queues():  # without a share there was no time for them, and with another there is another
+            self._able.put(lane)
 
     def forget(self, now_s: float) -> None:
         """Lanes without work are forgotten in time, or when there are too many."""
-        for id_ in list(islice(self._idle, IDLE_LANES)):
-            if len(self._idle) <= IDLE_LANES and self._idle[id_] > now_s - IDLE_S:
-                return
-            if self._lanes[id_].breaker.quiet(now_s) or len(self._idle) > IDLE_FAILING:
-                del self._idle[id_], self._lanes[id_]
-            else:
-                self._idle[id_] = now_s
-                self._idle.move_to_end(id_)
+        self._known.forget(now_s)
 
     # -- how they are
 
     def __iter__(self) -> Iterator[Lane[T]]:
-        return iter(self._lanes.values())
+        return iter(self._known)
 
     def __len__(self) -> int:
-        return len(self._lanes)
+        return len(self._known)
 
     def _lane(self, to: Subscription, now_s: float) -> Lane[T]:
-        lane = self._lanes.get(to.id)
+        lane = self._known.get(to.id)
         if lane is None or (lane.account != to.account_id and lane.idle):
-            lane = self._lanes[to.id] = Lane(to.id, to.account_id, self._rules, most=self.places.total)
-            self._idle[lane.id] = now_s
+            lane = Lane(to.id, to.account_id, self._rules, most=self.places.total)
+            self._known.add(lane, now_s)
         if lane.agreed != (to.created_at, to.version):
             lane.agree(to, self._share)
         return lane
@@ -209,27 +199,42 @@ class Lanes(Generic[T]):
         """Lanes in which something waits."""
         return (lane for lanes in self._busy.values() for lane in lanes.values() if lane.queue)
 
-    def _queue_of(self, lane: Lane[T]) -> int:
-        """How many may wait there: its part of what may wait in all, once that is reached."""
-        if self.queued < QUEUED and self.queued_bytes < self._most_bytes:
+    def _queue_of(self, lane: Lane[T], now_s: float) -> int:
+        """
+        How many may wait there: its part of what may wait in all, once that is reached. Where a receiver does not
+        answer, what is under way stays for as long as what waits, and takes its room.
+        """
+        in_all, in_this = self.queued_bytes, lane.queue.size
+        if not lane.heard.well(now_s):
+            in_all, in_this = self.held_bytes, lane.held_bytes
+        if self.queued < QUEUED and in_all < self._most_bytes:
             return self._rules.queue
-        busy = sum(len(lanes) for lanes in self._busy.values())
-        if self.queued_bytes >= self._most_bytes and lane.queue.size * busy >= self._most_bytes:
+        busy = self.places.lanes
+        if in_all >= self._most_bytes and (
+            in_this * busy >= self._most_bytes or (in_this and in_all >= self._full_bytes)
+        ):
             return 0
-        return max(1, QUEUED // max(1, busy))
+        return max(1, QUEUED // busy)
 
     def _hold(self, lane: Lane[T], now_s: float) -> Hold | None:
         """Whether its reader should wait: no bound of the subscription's own is met, and nobody is held up for long."""
         if lane.at_its_slots or self._only_by_rate(lane, now_s):
             return None
-        fair = self.places.of(lane.account) <= self.places.share
-        if fair and (lane.heard.well(now_s) or not lane.queue) and not self._place(lane, now_s):
+        if self._fair(lane) and (lane.heard.well(now_s) or not lane.queue) and not self._place(lane, now_s):
             return Hold.FOR_A_PLACE
         if lane.slow(now_s) or not lane.heard.hopeful(now_s):
             return None
         if lane.limit.growing:
             return Hold.TO_GROW
         return Hold.A_MOMENT if self._allowance.left(now_s) else None
+
+    def _fair(self, lane: Lane[T]) -> bool:
+        """
+        Whether neither it nor its account has more than an equal part of the places, of all that had work lately: what
+        is theirs may stand behind this one's in the log, so that it is held up with it.
+        """
+        of_account, of_lane = (max(1, self.places.total // many) for many in (self._known.accounts, len(self._known)))
+        return self.places.of(lane.account) <= of_account and lane.in_flight <= of_lane
 
     def _why(self, lane: Lane[T], now_s: float) -> Reason:
         if lane.breaker.blocks(now_s):
@@ -243,34 +248,7 @@ class Lanes(Generic[T]):
 
     def _place(self, lane: Lane[T], now_s: float) -> bool:
         """Whether the worker has one for it."""
-        if self.places.plenty:
-            return True
-        first = not lane.in_flight and not lane.heard.bad
-        return self.places.free(lane.account, first=first, well=lane.heard.well(now_s))
-
-    def _fairest(self, now_s: float) -> Lane[T] | None:
-        """Of the lanes that may begin something, one of the account with the fewest requests under way."""
-        if self.places.none:
-            return None
-        looks = min(LOOKS, -(-len(self._able) // LOOKED_AT))
-        return next((best for _ in range(looks) if (best := self._fairest_of_some(now_s)) is not None), None)
-
-    def _fairest_of_some(self, now_s: float) -> Lane[T] | None:
-        """Of those that were looked at least lately."""
-        best: Lane[T] | None = None
-        fewest = (math.inf, math.inf)
-        for id_ in list(islice(self._able, LOOKED_AT)):
-            lane = self._able[id_]
-            if not lane.ready(now_s):
-                del self._able[id_]  # whatever makes it able again puts it back
-                if lane.next_s() < math.inf:
-                    self._paced.set(id_, lane, lane.next_s())
-                continue
-            self._able.move_to_end(id_)
-            count = (self.places.of(lane.account), lane.in_flight)
-            if count < fewest and self._place(lane, now_s):
-                best, fewest = lane, count
-        return best
+        return self.places.free(lane.account, has=lane.in_flight, standing=lane.heard.standing(now_s))
 
     # -- whose turn it is to be remembered
 
@@ -282,20 +260,23 @@ class Lanes(Generic[T]):
     def _changed(self, lane: Lane[T], now_s: float) -> None:
         """It may begin something, or has nothing left to do."""
         if lane.queue:
-            self._able[lane.id] = lane
+            self._able.put(lane)
         elif not lane.in_flight:
             self._rest(lane, now_s)
 
     def _wake(self, lane: Lane[T]) -> None:
-        self._idle.pop(lane.id, None)
+        self._known.works(lane)
         self._busy.setdefault(lane.account, {})[lane.id] = lane
-        self.places.accounts = len(self._busy)
+        self._share_places()
 
     def _rest(self, lane: Lane[T], now_s: float) -> None:
         del self._busy[lane.account][lane.id]
         if not self._busy[lane.account]:
             del self._busy[lane.account]
-            self.places.accounts = max(1, len(self._busy))
-        self._able.pop(lane.id, None)
-        self._paced.discard(lane.id)
-        self._idle[lane.id] = now_s
+        self._able.drop(lane)
+        self._known.rests(lane, now_s)
+        self._share_places()
+
+    def _share_places(self) -> None:
+        self.places.accounts = max(1, len(self._busy))
+        self.places.lanes = max(1, len(self._known) - self._known.resting)

@@ -1,74 +1,30 @@
 """
-What people must hear of: a subscription that was disabled, an endpoint that is failing, its recovery. Edge.
+What people must hear of: a subscription that was disabled or is so no more, an endpoint that is failing, its recovery.
+Edge.
 
 Each is a record on the notices topic, a figure and a log line. A notice of failing and of recovery is one worker's, of
-what it saw itself; that of disabling is written by the one worker that did it, once it is done.
+what it saw itself; that of disabling is written by the one worker that did it, once it is done; that of re-enabling by
+whoever edits the subscription, with the edit, and every worker that hears of the edit counts and logs it.
 """
 
-from enum import StrEnum
 from http import HTTPStatus
 
 import orjson
 import structlog
 
-from relay import __version__
 from relay.clock import Clock
 from relay.metrics import Metrics
 from relay.model import Answer, DeliveryId, EndedBy, Outgoing, Reason, Reply, Subscription
 from relay.pipeline.disable import Disable, Wish
 from relay.pipeline.health import Failing, Gone, Health, Recovered
+from relay.pipeline.notice import Kind, notice
 from relay.pipeline.produce import Produce, send_unwatched
 from relay.pipeline.results import rfc3339
 from relay.pipeline.room import Room
 from relay.pipeline.settle import reason_of
-from relay.urls import host, masked
+from relay.urls import host
 
 log = structlog.get_logger()
-
-
-class Kind(StrEnum):
-    """Of a notice."""
-
-    DISABLED = "disabled"
-    FAILING = "failing"
-    RECOVERED = "recovered"
-
-
-def notice(
-    kind: Kind,
-    called: Subscription,
-    *,
-    since_ms: int,
-    at_ms: int,
-    reason: Reason | EndedBy,
-    status: int | None,
-    worker: str,
-) -> dict[str, object]:
-    """
-    The flat JSON object of schemas/notice.v1.json, in its order of fields; the URL's path is not in it.
-
-    Args:
-        kind: Which.
-        called: The subscription as it was called.
-        since_ms: When it began: its first 410, its first failure.
-        at_ms: Now.
-        reason: What came of the last attempt, or why it was disabled.
-        status: What its endpoint answered last; None: nothing.
-        worker: Who saw it.
-    """
-    return {
-        "kind": kind,
-        "subscription_id": called.id,
-        "subscription_version": called.version,
-        "account_id": called.account_id,
-        "url": masked(called.url),
-        "reason": reason,
-        "status": status,
-        "since": rfc3339(since_ms),
-        "at": rfc3339(at_ms),
-        "worker": worker,
-        "relay_version": __version__,
-    }
 
 
 class Notices:
@@ -123,8 +79,8 @@ class Notices:
         told = notice(
             kind,
             called,
-            since_ms=since_ms,
-            at_ms=self._clock.now_ms(),
+            since=rfc3339(since_ms),
+            at=rfc3339(self._clock.now_ms()),
             reason=reason,
             status=status,
             worker=self._worker,

@@ -1,16 +1,24 @@
 """
 The requests that a worker may have under way, shared between accounts. Pure.
 
-Nobody is told a fixed part, for most would stand empty: whoever has the fewest goes first, and an eighth is kept, half
-for receivers that are known to answer, and half for these and the first request to one that nothing bad is known of. So
-those that hang cannot take them all, however many they are.
+Nobody is told a fixed part, for most would stand empty: whoever has the fewest goes first, and an eighth is kept for
+receivers that are known to answer, and for the first request to one, so that one that hangs cannot take them all. Nor
+can many: half of what is kept is for those that answer now, and whoever is in trouble has at most half of all.
 """
 
+from collections import Counter
 from collections.abc import Iterable
+from enum import Enum, auto
 
-KEPT_SHARE = (
-    8  # one of so many: enough for all that answer within milliseconds, and little for whoever could use it all
-)
+KEPT_SHARE = 8
+
+
+class Standing(Enum):
+    """What is known of a receiver when a request to it begins."""
+
+    WELL = auto()  # it answers
+    UNKNOWN = auto()  # nothing was heard of it lately
+    TROUBLED = auto()  # what was last heard of it was trouble
 
 
 def share(partitions: Iterable[tuple[int, int]]) -> float:
@@ -27,24 +35,21 @@ def share(partitions: Iterable[tuple[int, int]]) -> float:
 class Places:
     """Taken when an attempt begins, left when it is over."""
 
-    __slots__ = ("_kept", "_taken", "accounts", "in_flight", "total")
+    __slots__ = ("_kept", "_standing", "_taken", "accounts", "in_flight", "lanes", "total")
 
     def __init__(self, total: int) -> None:
         self.total = total  # RELAY_IN_FLIGHT
         self.in_flight = 0
         self.accounts = 1  # that have work now, at least 1
+        self.lanes = 1  # likewise
         self._kept = total // KEPT_SHARE
         self._taken: dict[str, int] = {}
+        self._standing: Counter[Standing] = Counter()  # of those that have one, as they stood when they took it
 
     @property
     def share(self) -> int:
         """What an account can count on."""
         return max(1, self.total // self.accounts)
-
-    @property
-    def none(self) -> bool:
-        """Whether all are taken."""
-        return self.in_flight >= self.total
 
     @property
     def plenty(self) -> bool:
@@ -55,27 +60,51 @@ class Places:
         """How many it has."""
         return self._taken.get(account, 0)
 
-    def free(self, account: str, *, first: bool, well: bool) -> bool:
+    def free(self, account: str, *, has: int, standing: Standing) -> bool:
         """
         Whether there is one.
 
         Args:
             account: For whom.
-            first: Its receiver has none, and nothing bad is known of it.
-            well: Its receiver answers.
+            has: How many its receiver has.
+            standing: Of its receiver.
         """
-        if self.plenty:
+        if self.in_flight >= self.total or self._crowded(standing):
+            return False
+        if self.plenty or not has:
             return True
-        if well and self.of(account) < self.share:
-            return not self.none
-        return first and self.total - self.in_flight > self._kept // 2
+        if self.total - self.in_flight <= self._kept // KEPT_SHARE:
+            return False  # an eighth of what is kept is for first requests alone
+        own = has < self._kept // self.lanes  # whatever others of its account have
+        fair = self.of(account) < self.share and has < self.total // self.lanes
+        return standing is Standing.WELL and (own or fair)
 
-    def take(self, account: str) -> None:
+    def _crowded(self, standing: Standing) -> bool:
+        """Whether others of this standing have as many as they may: never so many that one of another finds none."""
+        troubled = self._standing[Standing.TROUBLED]
+        match standing:
+            case Standing.WELL:
+                return False
+            case Standing.UNKNOWN:
+                return self._standing[Standing.UNKNOWN] + troubled >= self.total - self._kept // 2
+            case Standing.TROUBLED:
+                return troubled >= max(1, self.total // 2)
+
+    def take(self, account: str, standing: Standing) -> None:
         self.in_flight += 1
+        self._standing[standing] += 1
         self._taken[account] = self._taken.get(account, 0) + 1
 
-    def leave(self, account: str) -> None:
+    def leave(self, account: str, standing: Standing) -> None:
+        """
+        One is free again.
+
+        Args:
+            account: Whose it was.
+            standing: As it was taken with.
+        """
         self.in_flight -= 1
+        self._standing[standing] -= 1
         left = self._taken[account] - 1
         if left:
             self._taken[account] = left

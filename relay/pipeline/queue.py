@@ -12,6 +12,8 @@ from heapq import heappop, heappush
 from itertools import takewhile
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from relay.pipeline.places import Standing
+
 if TYPE_CHECKING:
     from relay.pipeline.lane import Lane
 
@@ -23,7 +25,20 @@ FIRSTS_IN_A_ROW = 4  # then a late one goes, if one waits: retries get a fifth w
 class Waiting(Generic[T]):
     """One delivery in a lane, waiting or under way."""
 
-    __slots__ = ("agreed", "begun_s", "gone", "lane", "lead", "leads", "number", "probe", "since_s", "size", "work")
+    __slots__ = (
+        "agreed",
+        "begun_s",
+        "gone",
+        "lane",
+        "lead",
+        "leads",
+        "number",
+        "probe",
+        "since_s",
+        "size",
+        "standing",
+        "work",
+    )
 
     def __init__(self, lane: "Lane[T]", work: T, *, lead: str | None, size: int, since_s: float) -> None:
         self.lane = lane
@@ -35,6 +50,7 @@ class Waiting(Generic[T]):
         self.leads = False  # it is its lead's first: others wait behind it
         self.agreed = 0  # how often its lane had begun anew when it began
         self.begun_s = math.inf
+        self.standing = Standing.UNKNOWN  # of its receiver, when it begins
         self.probe = False
         self.gone = False  # begun, or put off: where it still stands among those that may go it is passed over
 
@@ -81,6 +97,8 @@ class Queue(Generic[T]):
     def take(self, may: Callable[[T], bool]) -> Waiting[T] | None:
         """The next that may begin, which does so now; those that may not are set aside, until `recall`."""
         while (one := self._next()) is not None:
+            if one.gone:
+                continue
             if may(one.work):
                 self._leave(one)
                 return one

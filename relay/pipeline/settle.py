@@ -29,6 +29,7 @@ from relay.pipeline.match import Endpoint
 from relay.pipeline.schedule import Schedule
 
 ASKS_TO_WAIT = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+CROWDED = frozenset({Reason.LANE_FULL, Reason.RATE_LIMITED})  # its receiver takes some, and these were too many at once
 FINAL = {Reason.BLOCKED_ADDRESS: EndedBy.BLOCKED_ADDRESS, Reason.INVALID_URL: EndedBy.INVALID_URL}
 MAX_RETRY_AFTER_CHARACTERS = 64  # an HTTP date has 29, a century in seconds 10
 
@@ -93,19 +94,24 @@ def admit(delivery: Delivery, endpoint: Endpoint | None, *, schedule: Schedule, 
     return put_off(delivery, reason, schedule=schedule, now_ms=now_ms)
 
 
-def put_off(delivery: Delivery, reason: Reason, *, schedule: Schedule, now_ms: int) -> Verdict:
+def put_off(delivery: Delivery, reason: Reason, *, schedule: Schedule, now_ms: int, answers: bool = False) -> Verdict:
     """
-    No attempt is made now, and none is spent: later, and each time later than before; given up when it is too old.
+    No attempt is made now, and none is spent: later, and the later the more often; given up when it is too old.
 
     Args:
         delivery: The attempt that is not made.
         reason: Why.
         schedule: Delays by deferral, and how old a delivery may grow while it is put off.
         now_ms: Now.
+        answers: Its receiver does: what is too much for it now is not for long, and is spread.
     """
     if schedule.expired(delivery.matched_ms, now_ms):
         return GaveUp(EndedBy.EXPIRED, reason)
-    return Deferred(schedule.hold_delay(delivery.deferrals), reason)
+    age_s = (now_ms - delivery.matched_ms) / 1000
+    if answers and reason in CROWDED:
+        identity = f"{delivery.id}/{delivery.attempt}/{delivery.deferrals}".encode()
+        return Deferred(schedule.drawn_delay(delivery.deferrals, age_s, identity), reason)
+    return Deferred(schedule.hold_delay(delivery.deferrals, age_s), reason)
 
 
 def reason_of(reply: Reply) -> Reason:

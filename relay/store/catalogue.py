@@ -17,8 +17,9 @@ from relay.config import Config
 from relay.metrics import Metrics
 from relay.model import Record, Sealed, Subscription, SubscriptionId
 from relay.pipeline.match import Endpoint, Index, endpoint, unknown
+from relay.pipeline.notice import Kind
 from relay.pipeline.sign import OpenedSecret, Signer
-from relay.store.edits import Stored, Unreadable
+from relay.store.edits import Stored, Unreadable, re_enabled
 from relay.store.follow import Follower
 from relay.store.keyring import CannotOpen, KeyRing
 from relay.store.subscriptions import fold
@@ -113,11 +114,15 @@ class Catalogue:
 
     def _apply(self, records: Iterable[Record]) -> None:
         for record in records:
-            fold([record], self._stored)
             subscription_id = SubscriptionId((record.key or b"").decode(errors="backslashreplace"))
+            before = self._stored.get(subscription_id)
+            fold([record], self._stored)
             if subscription_id in self._stored:
                 self._put(subscription_id)
                 log.info("subscription.changed", subscription_id=subscription_id)
+                if re_enabled(before, self._stored[subscription_id]):
+                    self._metrics.notices.add(Kind.RE_ENABLED.value)
+                    log.info("subscription.re_enabled", subscription_id=subscription_id)
             else:
                 self._remove(subscription_id)
                 log.info("subscription.removed", subscription_id=subscription_id)

@@ -121,6 +121,13 @@ def account_of(one: Stored) -> str | None:
     return one.last.account_id if one.last else None
 
 
+def re_enabled(old: Stored | None, new: Stored | None) -> bool:
+    """Whether one that was disabled is so no more, and is the same one: its events are not dropped from now on."""
+    if not isinstance(old, Subscription) or not isinstance(new, Subscription):
+        return False
+    return old.state is State.DISABLED is not new.state and old.created_at == new.created_at
+
+
 def _missing(subscription_id: SubscriptionId) -> NotFound:
     return NotFound(f"there is no subscription {subscription_id}: `relay subscriptions list` shows all")
 

@@ -5,17 +5,21 @@ Every writer does the same: it initialises one transactional id, which fences wh
 decides, and writes in one transaction. A writer that was overtaken in between is fenced when it commits, and starts
 over from the read. So two edits at once are one after the other, and none is lost.
 
+A subscription that was disabled and is so no more is told by whoever edits it, in the same transaction: once, and not
+where the edit was not made.
+
 Whether an overtaken try was committed after all is not in the error: the connection may have broken between the commit
 and its answer. The next try has fenced it, so by then the log tells; an edit is made once.
 """
 
 import asyncio
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     ConcurrentTransactions,
@@ -31,8 +35,9 @@ from relay.broker import Broker, kafka_settings
 from relay.config import Config
 from relay.errors import Conflict, Malformed, TopicProblem, Unreachable
 from relay.model import Record, Subscription, SubscriptionId
+from relay.pipeline.notice import Kind, notice
 from relay.store.codec import decode, encode
-from relay.store.edits import Changes, Edit, Stored, Unreadable
+from relay.store.edits import Changes, Edit, Existing, Stored, Unreadable, re_enabled
 from relay.store.follow import PARTITION, Follower
 from relay.topics import Topics
 
@@ -61,6 +66,25 @@ def fold(records: Iterable[Record], onto: dict[SubscriptionId, Stored]) -> dict[
     return onto
 
 
+def told(existing: Existing, changes: Changes) -> dict[SubscriptionId, bytes]:
+    """The notices of what is re-enabled by these changes; never raises."""
+    notices: dict[SubscriptionId, bytes] = {}
+    for key, new in changes.items():
+        old = existing.get(key)
+        if isinstance(old, Subscription) and new is not None and re_enabled(old, new):
+            one = notice(
+                Kind.RE_ENABLED,
+                new,
+                since=old.updated_at,
+                at=new.updated_at,
+                reason=new.state,
+                status=None,
+                worker=new.updated_by,
+            )
+            notices[key] = orjson.dumps(one)
+    return notices
+
+
 @dataclass(slots=True)
 class _LastTry:
     """What may have been written already."""
@@ -79,7 +103,9 @@ class Subscriptions:
     def __init__(self, config: Config) -> None:
         self._config = config
         self._settings = kafka_settings(config)
-        self._topic = Topics(config.topic_prefix).subscriptions
+        topics = Topics(config.topic_prefix)
+        self._topic, self._notices = topics.subscriptions, topics.notices
+        self._can_tell = True
         self._transactions: bool | None = None  # None: the broker was not asked yet
 
     async def read(self) -> dict[SubscriptionId, Stored]:
@@ -103,7 +129,7 @@ class Subscriptions:
         Raises:
             Conflict, NotFound, NotAllowed: As the edit decides; or others kept on writing, and it was never our turn.
             Unreachable: The broker does not answer; the edit may have been made.
-            TopicProblem: There is no such topic.
+            TopicProblem: There is no such topic, or none for a notice that the edit needs.
         """
         transactions = await self._look()
         last = _LastTry()
@@ -124,9 +150,12 @@ class Subscriptions:
             async with Broker(self._config) as broker:
                 self._transactions = (await broker.capabilities()).transactions
                 if not self._transactions:
-                    await broker.touch([self._topic])
-                elif self._topic not in await broker.topics():
-                    raise TopicProblem(f"there is no topic {self._topic}: `relay topics apply` makes it")
+                    await broker.touch([self._topic, self._notices])
+                    return False
+                there = await broker.topics()
+                if self._topic not in there:
+                    raise _no_topic(self._topic)
+                self._can_tell = self._notices in there  # an installation that is older than notices has none yet
         return self._transactions
 
     async def _records(self, transactions: bool) -> Sequence[Record]:  # noqa: FBT001  passed on
@@ -147,26 +176,41 @@ class Subscriptions:
             records = await self._records(transactions=True)
             if last.was_made(records):
                 return last.changes
-            changes = edit(await _folded(records))
+            existing = await _folded(records)
+            changes = edit(existing)
             if changes:
                 last.since, last.changes = (records[-1].offset + 1 if records else 0), changes
+                notices = told(existing, changes)
+                if notices and not self._can_tell:
+                    raise _no_topic(self._notices)
                 async with producer.transaction():
-                    await self._send(producer, changes)
+                    await self._send(producer, changes, notices)
             return changes
 
     async def _plainly(self, edit: Edit) -> Changes:
         """On the embedded broker there is one writer, and nobody to fence."""
-        changes = edit(await _folded(await self._records(transactions=False)))
+        existing = await _folded(await self._records(transactions=False))
+        changes = edit(existing)
         async with AIOKafkaProducer(**self._settings) as producer:
-            await self._send(producer, changes)
+            await self._send(producer, changes, told(existing, changes))
         return changes
 
-    async def _send(self, producer: Any, changes: Changes) -> None:  # noqa: ANN401  an untyped library's
+    async def _send(
+        self,
+        producer: Any,  # noqa: ANN401  an untyped library's
+        changes: Changes,
+        notices: Mapping[SubscriptionId, bytes],
+    ) -> None:
         sent = [
             await producer.send(self._topic, key=key.encode(), value=_value(one), partition=PARTITION)
             for key, one in changes.items()
         ]
+        sent += [await producer.send(self._notices, key=key.encode(), value=one) for key, one in notices.items()]
         await asyncio.gather(*sent)
+
+
+def _no_topic(name: str) -> TopicProblem:
+    return TopicProblem(f"there is no topic {name}: `relay topics apply` makes it")
 
 
 async def _folded(records: Sequence[Record]) -> dict[SubscriptionId, Stored]:

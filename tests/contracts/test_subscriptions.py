@@ -19,7 +19,7 @@ from typing import Any
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownError
 
@@ -80,17 +80,31 @@ def a_config(bootstrap: str, prefix: str, *, key: str = KEY) -> Config:
 
 def installed(bootstrap: str, prefix: str) -> Config:
     config = a_config(bootstrap, prefix)
-    asyncio.run(make_topic(config))
+    topics = Topics(prefix)
+    asyncio.run(make_topics(config, topics.subscriptions, topics.notices))
     return config
 
 
-async def make_topic(config: Config) -> None:
-    """The topic of subscriptions is there, as `relay topics apply` makes it where it can be told how."""
-    topic = Topics(config.topic_prefix).subscriptions
+async def make_topics(config: Config, *names: str) -> None:
+    """These are there, as `relay topics apply` makes them where it can be told how."""
     async with Broker(config) as broker:
         if (await broker.capabilities()).topic_configs:
-            await broker.create([one for one in wanted(config, events_partitions=1, brokers=1) if one.name == topic])
-        await broker.touch([topic])
+            await broker.create([one for one in wanted(config, events_partitions=1, brokers=1) if one.name in names])
+        await broker.touch(names)
+
+
+async def notices(config: Config, count: int) -> list[dict[str, Any]]:
+    """So many notices of committed edits, in order, for they are of one subscription; and no more."""
+    topic, told = Topics(config.topic_prefix).notices, list[dict[str, Any]]()
+    settings = kafka_settings(config) | {"auto_offset_reset": "earliest", "isolation_level": "read_committed"}
+    async with AIOKafkaConsumer(topic, **settings) as consumer:
+        ends = await consumer.end_offsets(consumer.assignment())
+        async with asyncio.timeout(IN_FORCE_S * 10):
+            while sum([await consumer.position(at) for at in ends]) < sum(ends.values()):
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    told += [orjson.loads(record.value) for record in records]
+    assert count == len(told)
+    return told
 
 
 def a_subscription(config: Config, ident: str = "crm", *, bot_ids: tuple[str, ...] = ()) -> Subscription:
@@ -340,6 +354,28 @@ async def test_a_change_is_in_force_within_two_seconds(config: Config) -> None:
         assert (0, 0) == worker.figures()
 
 
+async def test_one_that_was_disabled_and_is_resumed_is_told_with_the_edit_and_once(config: Config) -> None:
+    """Whoever edits it writes the notice; a worker that follows counts it. Any other change is no news."""
+    crm, noon = SubscriptionId("crm"), SystemClock().now_ms()
+
+    async def turned(state: State) -> None:
+        await Subscriptions(config).edit(edits.change(crm, edits.in_state(state, None), by="cli:ops", now_ms=noon))
+
+    await create(config, a_subscription(config))
+    async with following(config) as worker:
+        for state in (State.DISABLED, State.ACTIVE, State.PAUSED, State.ACTIVE, State.DISABLED, State.PAUSED):
+            await turned(state)
+        await in_force(lambda: 7 == worker.version())
+
+        assert 2 == worker.metrics.registry.get_sample_value("relay_notices_total", {"kind": "re-enabled"})
+
+    told = await notices(config, 2)
+    assert [(3, "active"), (7, "paused")] == [(one["subscription_version"], one["reason"]) for one in told]
+    assert {("re-enabled", "crm", "https://crm.example/…", "cli:ops")} == {
+        (one["kind"], one["subscription_id"], one["url"], one["worker"]) for one in told
+    }
+
+
 async def test_an_unreadable_record_leaves_the_last_readable_fields_with_nothing_to_sign_with(config: Config) -> None:
     """So deliveries are made and put off, until a record comes that can be read."""
     new = a_subscription(config)
@@ -527,8 +563,8 @@ class Refused(Subscriptions):
 
     refused = False
 
-    async def _send(self, producer: Any, changes: Changes) -> None:  # noqa: ANN401  an untyped library's
-        await super()._send(producer, changes)
+    async def _send(self, *what: Any) -> None:  # noqa: ANN401  an untyped library's producer among them
+        await super()._send(*what)
         if not self.refused:
             self.refused = True
             raise KafkaError("Unexpected error during batch delivery") from UnknownError()
@@ -572,8 +608,8 @@ from relay.store import edits
 from relay.store.subscriptions import Subscriptions
 
 class StandsStill(Subscriptions):
-    async def _send(self, producer, changes):
-        await super()._send(producer, changes)
+    async def _send(self, *what):
+        await super()._send(*what)
         print("sent", flush=True)
         await asyncio.Event().wait()
 
@@ -637,8 +673,24 @@ async def remake(config: Config, *idents: str) -> None:
     await admin.start()
     await admin.delete_topics([Topics(config.topic_prefix).subscriptions])
     await admin.close()
-    await make_topic(config)
+    await make_topics(config, Topics(config.topic_prefix).subscriptions)
     await Subscriptions(config).edit(lambda _: {SubscriptionId(one): a_subscription(config, one) for one in idents})
+
+
+@pytest.mark.kafka
+async def test_where_nobody_can_be_told_nothing_is_re_enabled(kafka: str, prefix: str) -> None:
+    """An installation from before there were notices; whatever else is edited there."""
+    config, crm = a_config(kafka, prefix), SubscriptionId("crm")
+    await make_topics(config, Topics(prefix).subscriptions)
+    await create(config, dataclasses.replace(a_subscription(config), state=State.DISABLED))
+
+    await Subscriptions(config).edit(with_bot("bot-7"))
+    with pytest.raises(TopicProblem, match=f"no topic {prefix}.notices: `relay topics apply` makes it"):
+        await Subscriptions(config).edit(edits.change(crm, edits.in_state(State.ACTIVE, None), by="me", now_ms=NOON))
+
+    one = await the_one(config)
+    assert isinstance(one, Subscription)
+    assert (State.DISABLED, 2) == (one.state, one.version)
 
 
 @pytest.mark.kafka

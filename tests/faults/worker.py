@@ -50,8 +50,8 @@ def stepped(file: Path) -> None:
     with file.open("rb") as opened:
         wrong = mmap.mmap(opened.fileno(), CLOCK_BYTES, access=mmap.ACCESS_READ)
 
-    def now_ms(clock: SystemClock) -> int:
-        return _now_ms(clock) + int.from_bytes(wrong[:], "little", signed=True)
+    def now_ms(self: SystemClock) -> int:
+        return _now_ms(self) + int.from_bytes(wrong[:], "little", signed=True)
 
     SystemClock.now_ms = now_ms  # type: ignore[method-assign]
 

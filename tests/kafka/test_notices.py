@@ -88,12 +88,21 @@ async def test_an_endpoint_that_is_gone_is_disabled_and_told_until_somebody_resu
             await until(lambda: relay.has_results("well", sent + 4), every=0.3)
             assert await relay.end(worker) == 0
 
-            (told,) = await relay.notices()
+            told, again = await relay.notices()
+            assert ("re-enabled", "gone", 3, "active") == tuple(
+                again[name] for name in ("kind", "subscription_id", "subscription_version", "reason")
+            )
+            assert again["worker"].startswith("cli:")
+            assert (again["since"], again["at"]) == (
+                found["updated_at"],
+                (await relay.subscription("gone"))["updated_at"],
+            )
+            assert relay.logged("subscription.re_enabled", 1)
             assert ("disabled", "gone", 1, 410) == tuple(
                 told[name] for name in ("kind", "subscription_id", "subscription_version", "status")
             )
             assert told["since"] < told["at"]
-            assert "t0ken" not in relay.raw_logs() + json.dumps(told)
+            assert "t0ken" not in relay.raw_logs() + json.dumps([told, again])
 
 
 async def test_of_two_workers_that_call_an_endpoint_that_is_gone_one_disables_it(

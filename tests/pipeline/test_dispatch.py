@@ -72,6 +72,62 @@ def test_one_that_hangs_is_not_noticed_by_the_others() -> None:
     assert world.verdicts("bad")["deferred", "circuit_open"] > 0
 
 
+def waited_ms(world: World, subscription: str) -> int:
+    """The longest that one of its deliveries waited for its first request."""
+    return int(max(row["queued_ms"] for row in world.results if row["subscription_id"] == subscription))
+
+
+def test_a_flood_whose_receiver_takes_its_time_holds_up_no_other_account() -> None:
+    """It has every place that there is and wants more; what is too much for it is put off, and the log is read on."""
+
+    async def play() -> World:
+        async with World({"flood": lambda _: (1.0, OK), "other": well}, places=64) as world:
+            await world.emit_for(12.0, flood=200, other=5)
+            await asyncio.sleep(1)
+            return world
+
+    world = played(play)
+
+    assert Counter({("delivered", "ok"): 60}) == world.verdicts("other")
+    assert world.waits_s < 0.5
+    assert waited_ms(world, "other") < 100
+
+
+def test_one_that_begins_to_hang_is_not_noticed_by_the_others_of_its_account() -> None:
+    """It was well, and had shown to take more than all that the worker may have under way."""
+    receivers = {"bad": lambda now_s: (0.5, OK) if now_s < 6 else hangs(now_s), "good": lambda _: (0.05, OK)}
+
+    async def play() -> World:
+        async with World(receivers, {name: {"account_id": "one"} for name in receivers}, places=64) as world:
+            await world.emit_for(30.0, one=40)
+            await asyncio.sleep(1)
+            return world
+
+    world = played(play)
+
+    assert Counter({("delivered", "ok"): 1_200}) == world.verdicts("good")
+    assert waited_ms(world, "good") < 100
+    assert world.waits_s < 0.5
+
+
+def test_more_that_hang_than_the_worker_has_places_do_not_keep_those_that_answer_from_theirs() -> None:
+    """A region is down: nothing of the others is put off."""
+    ill = [f"bad_{number}" for number in range(80)]
+
+    async def play() -> World:
+        async with World(dict.fromkeys(ill, hangs) | {"good": lambda _: (0.02, OK)}, places=64) as world:
+            await world.emit("good")
+            await asyncio.sleep(1)
+            await world.emit_for(40.0, good=10, **dict.fromkeys(ill, 0.2))
+            await asyncio.sleep(1)
+            return world
+
+    world = played(play)
+
+    assert Counter({("delivered", "ok"): 401}) == world.verdicts("good")
+    assert waited_ms(world, "good") < 1_000
+
+
 @pytest.mark.parametrize("bad", [hangs, refuses, slow])
 def test_a_backlog_is_read_past_a_bad_one(bad: Receiver) -> None:
     """As fast as the good ones take it, but for a moment in which it may yet turn out to be fast."""
@@ -207,6 +263,24 @@ def test_a_rate_is_kept_when_the_fate_of_a_partition_becomes_known() -> None:
 
     assert len(starts) == 30
     assert all(sum(1 for one in starts[n:] if one < begin + 1.0) <= 11 for n, begin in enumerate(starts))
+
+
+@pytest.mark.parametrize("narrow", [{"rate_per_s": 1.0}, {"max_in_flight": 1}])
+def test_a_burst_of_minutes_for_a_narrow_one_is_sent_within_hours(narrow: dict[str, float]) -> None:
+    """Nothing of it grows too old, though it takes one a second and a hundred and fifty came at once."""
+
+    async def play() -> World:
+        async with World({"narrow": lambda _: (0.99, OK)}, {"narrow": narrow}) as world:
+            for _ in range(150):
+                await world.emit("narrow")
+            await asyncio.sleep(3 * HOUR_S)
+            return world
+
+    world = played(play)
+
+    assert 150 == world.verdicts("narrow")["delivered", "ok"]
+    assert {1} == {row["attempt"] for row in world.results}
+    assert max(world.written.values()) <= 8
 
 
 def test_max_in_flight_is_kept() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from relay.model import Subscription, SubscriptionId
 from relay.pipeline.breaker import BreakerRules, Circuit
 from relay.pipeline.lane import Lane, LaneRules, Outcome
+from relay.pipeline.places import Standing
 from relay.pipeline.queue import FIRSTS_IN_A_ROW, Waiting
 
 RULES = LaneRules(in_flight=8, queue=10, wait_s=5.0, breaker=BreakerRules())
@@ -237,6 +238,24 @@ def test_a_subscription_that_was_changed_begins_anew() -> None:
     assert not lane.breaker.blocks(0.0)
 
 
+def test_what_was_sent_before_a_change_says_nothing_of_the_receiver_that_there_is_now() -> None:
+    """However much of it hangs, and though it was a probe."""
+    lane = a_lane()
+    for number in range(8):
+        add(lane, number)
+    before = begin(lane)
+    lane.agree(subscription(version=2), 1.0)
+
+    for one in before:
+        one.probe = True
+        assert lane.over(one, Outcome.TROUBLED, 15.0) is None
+
+    assert RULES.in_flight == lane.limit.value
+    assert lane.breaker.quiet(15.0)
+    assert lane.idle
+    assert lane.heard.standing(15.0) is Standing.UNKNOWN
+
+
 class Play:
     """A lane, what came to it, and what became of that."""
 
@@ -267,8 +286,9 @@ class Play:
             self.decide(known=what == "decided")
         elif what == "put off":
             for one in self.lane.overdue(self.now_s):
-                self.off.add(one.work)
-                self.lane.queue.remove(one)
+                if self.may(one.work):  # of a partition whose fate is open nothing is given up
+                    self.off.add(one.work)
+                    self.lane.queue.remove(one)
         elif self.under_way:
             self.lane.over(self.under_way.pop(0), OUTCOMES[what], self.now_s)
         self.begin()

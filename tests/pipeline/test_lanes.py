@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.model import Reason, Subscription, SubscriptionId
+from relay.pipeline.able import LOOKED_AT
 from relay.pipeline.allowance import MOST_S
+from relay.pipeline.known import IDLE_LANES, IDLE_S
 from relay.pipeline.lane import LaneRules, Outcome
-from relay.pipeline.lanes import IDLE_LANES, IDLE_S, LOOKED_AT, QUEUED, Hold, Lanes
+from relay.pipeline.lanes import QUEUED, Hold, Lanes
 from relay.pipeline.queue import Waiting
 
 RULES = LaneRules(in_flight=8, queue=20, wait_s=5.0)
@@ -221,6 +223,35 @@ def test_a_worker_whose_share_shrinks_slows_down_at_once() -> None:
     begin(lanes, 100.1)
 
     assert lanes.next_s() > 100.9
+
+
+def test_one_that_its_rate_held_back_and_that_was_put_off_is_not_waited_for() -> None:
+    """Nobody looks for ever at what has nothing to do, and it can be forgotten."""
+    lanes, slow = some_lanes(), of("r", rate_per_s=0.1)
+    offer(lanes, slow, 2)
+    end(lanes, begin(lanes))
+    assert lanes.next_s() < math.inf
+
+    for one, _ in lanes.overdue(RULES.wait_s):
+        lanes.remove(one, RULES.wait_s)
+
+    assert math.isinf(lanes.next_s())
+    lanes.forget(IDLE_S + 10)
+    assert 0 == len(lanes)
+
+
+def test_large_bodies_under_way_to_a_receiver_that_hangs_take_the_room_of_those_that_wait_for_it() -> None:
+    """Else the worker's budget is full of them, and it reads nothing for anybody."""
+    lanes, size, under_way = some_lanes(rules=LaneRules(in_flight=8, queue=1_000)), 1024 * 1024, list[Waiting[int]]()
+    for number in range(16):
+        while lanes.offer(0, of(str(number)), lead=None, size=size, now_s=0.0) is None:
+            under_way += begin(lanes)
+
+    assert lanes.held_bytes <= (40 + 16) * size  # of a budget of 64, and one for whoever has none
+    assert lanes.queued_bytes < lanes.held_bytes
+    assert lanes.offer(0, C, lead=None, size=size, now_s=0.0) is None
+    end(lanes, under_way + begin(lanes), Outcome.TROUBLED, 15.0)
+    assert lanes.queued_bytes == lanes.held_bytes
 
 
 def test_lanes_without_work_are_forgotten() -> None:

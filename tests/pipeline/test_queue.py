@@ -71,6 +71,14 @@ def test_what_is_removed_holds_nothing_wherever_it_waited() -> None:
     assert not queue._leads
 
 
+def test_one_that_was_removed_is_passed_over_behind_one_that_may_not_begin() -> None:
+    queue, ones = a_queue("a1", "b1", "c1", "-1", "-2", "-3")
+    for work in ("b1", "-2"):
+        queue.remove(ones[work])
+
+    assert ["c1", "-3"] == taken(queue, lambda work: work not in {"a1", "-1"})
+
+
 def test_one_that_was_set_aside_and_removed_does_not_come_back() -> None:
     queue, ones = a_queue("a1", "a2")
     assert [] == taken(queue, lambda _: False)

@@ -2,6 +2,7 @@
 
 import math
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,6 +24,25 @@ def test_starts_are_evenly_spaced() -> None:
 def test_at_none_a_second_nothing_starts() -> None:
     """A worker without partitions has no share of the rate."""
     assert math.inf == Rate().ready_s(0)
+
+
+def test_a_rate_that_is_raised_is_in_force_at_once() -> None:
+    """Whoever waited for ten seconds by the old one does not wait on."""
+    rate = Rate()
+    rate.take(0.1, 100.0)
+
+    assert pytest.approx(100.0 + 0.1 - SLACK_S) == rate.ready_s(10)
+
+
+def test_it_may_be_forgotten_when_a_new_one_would_allow_as_much() -> None:
+    """Not while the next one is not due yet."""
+    rate = Rate()
+    assert rate.quiet(1.0, 0.0)
+
+    rate.take(1.0, 100.0)
+
+    assert not rate.quiet(1.0, 100.99)
+    assert rate.quiet(1.0, 101.01)
 
 
 @given(st.floats(0.1, 10_000), st.lists(st.floats(0, 3), min_size=2, max_size=200))

@@ -1,3 +1,5 @@
+from collections import Counter
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,7 +95,54 @@ def test_what_is_waited_is_a_topic_of_its_own(schedule: Schedule, attempt: int, 
 @pytest.mark.parametrize(("deferrals", "delay_s"), [(0, 5), (1, 120), (2, 3600), (3, 3600), (10**9, 3600)])
 def test_a_deferral_waits_longer_each_time_and_then_as_long_as_before(deferrals: int, delay_s: int) -> None:
     """There is no last one: age ends it."""
-    assert delay_s == SCHEDULE.hold_delay(deferrals)
+    assert delay_s == SCHEDULE.hold_delay(deferrals, HOUR_S)
+
+
+@pytest.mark.parametrize(("age_s", "delay_s"), [(-5, 5), (0, 5), (4.9, 5), (5, 120), (124, 120), (125, 3600)])
+def test_a_deferral_waits_no_longer_than_another_of_its_age(age_s: float, delay_s: int) -> None:
+    """However often it was put off for moments, where a lane was full."""
+    assert delay_s == SCHEDULE.hold_delay(10, age_s)
+    drawn = [SCHEDULE.drawn_delay(10, age_s, str(number).encode()) for number in range(100)]
+    assert delay_s == max(drawn)
+
+
+def test_what_is_put_off_for_nothing_but_an_outage_has_its_delays_one_after_the_other() -> None:
+    """With relay's own delays its age is never the reason for a shorter one."""
+    config = Config.read({})
+    schedule = Schedule(config.retry_delays, config.hold_delays, config.max_age_s)
+    age_s, delays = 0, list[int]()
+    for deferrals in range(len(config.hold_delays)):
+        delays.append(schedule.hold_delay(deferrals, age_s))
+        age_s += delays[-1]
+
+    assert list(config.hold_delays) == delays
+
+
+@pytest.mark.parametrize(
+    ("deferrals", "delays"),
+    [(0, {5}), (1, {5, 120}), (2, {5, 120}), (3, {5, 120, 3600}), (10**9, {5, 120, 3600})],
+)
+def test_one_of_too_many_draws_among_the_delays_and_the_longer_the_more_often_it_was_put_off(
+    deferrals: int, delays: set[int]
+) -> None:
+    """Each of them as often as the others: what came together does not come back together."""
+    drawn = Counter(
+        SCHEDULE.drawn_delay(deferrals, HOUR_S, f"dlv_{number}/1/{deferrals}".encode()) for number in range(3_000)
+    )
+
+    assert delays == drawn.keys()
+    assert all(abs(count - 3_000 / len(delays)) < 200 for count in drawn.values())
+
+
+def test_draws_of_one_delivery_do_not_follow_from_each_other() -> None:
+    """Of those that drew the same once, half draw otherwise the next time."""
+    draws = Counter(
+        tuple(SCHEDULE.drawn_delay(deferrals, HOUR_S, f"dlv_{number}/1/{deferrals}".encode()) for deferrals in (1, 2))
+        for number in range(4_000)
+    )
+
+    assert {(5, 5), (5, 120), (120, 5), (120, 120)} == draws.keys()
+    assert all(800 < count < 1_200 for count in draws.values())
 
 
 @pytest.mark.parametrize(("age_ms", "expired"), [(-1, False), (0, False), (259_200_000, False), (259_200_001, True)])

@@ -9,6 +9,7 @@ from relay.model import (
     Deferred,
     Delivered,
     Delivery,
+    DeliveryId,
     Dropped,
     EndedBy,
     Failure,
@@ -24,11 +25,12 @@ from relay.model import (
 )
 from relay.pipeline.match import Endpoint, endpoint, unknown
 from relay.pipeline.schedule import Schedule
-from relay.pipeline.settle import admit, retry_after_s, settle
+from relay.pipeline.settle import admit, put_off, retry_after_s, settle
 from relay.pipeline.sign import OpenedSecret, Signer
 from tests.builders import NOON_MS, a_delivery, a_machine_in, a_subscription, an_answer
 
-MAX_AGE_MS = 72 * 3_600_000
+HOUR_MS = 3_600_000
+MAX_AGE_MS = 72 * HOUR_MS
 SCHEDULE = Schedule(retry_delays=(5, 30, 600, 7200), hold_delays=(5, 120, 3600), max_age_s=MAX_AGE_MS // 1000)
 LAST = 5  # attempt
 NOON = "Fri, 07 Jun 2019 12:00:00 GMT"
@@ -284,7 +286,7 @@ def test_what_is_paused_or_cannot_be_signed_is_deferred(
     like: dict[str, Any], reason: Reason, deferrals: int, delay_s: int
 ) -> None:
     """Longer each time; no attempt is spent, so the last one is put off like the first."""
-    assert Deferred(delay_s, reason) == admitted(a_delivery(deferrals=deferrals, attempt=LAST), **like)
+    assert Deferred(delay_s, reason) == admitted(a_delivery(deferrals=deferrals, attempt=LAST), age_ms=HOUR_MS, **like)
 
 
 @pytest.mark.parametrize(("like", "reason"), WAITS)
@@ -292,6 +294,22 @@ def test_what_was_put_off_for_too_long_is_given_up(like: dict[str, Any], reason:
     """A millisecond beyond RELAY_MAX_AGE, and not before, with why it waited."""
     assert Deferred(5, reason) == admitted(age_ms=MAX_AGE_MS, **like)
     assert GaveUp(EndedBy.EXPIRED, reason) == admitted(age_ms=MAX_AGE_MS + 1, **like)
+
+
+@pytest.mark.parametrize("reason", [Reason.LANE_FULL, Reason.RATE_LIMITED])
+def test_many_that_are_too_many_at_once_do_not_come_back_all_at_once(reason: Reason) -> None:
+    """Each draws its delay, another one each time; those whose receiver does not answer do not."""
+
+    def delays(why: Reason, deferrals: int, *, answers: bool = True) -> list[int]:
+        several = (a_delivery(id=DeliveryId(f"dlv_{number}"), deferrals=deferrals) for number in range(40))
+        now_ms = NOON_MS + HOUR_MS
+        verdicts = [put_off(one, why, schedule=SCHEDULE, now_ms=now_ms, answers=answers) for one in several]
+        return [verdict.delay_s for verdict in verdicts if isinstance(verdict, Deferred)]
+
+    assert {5} == set(delays(reason, 0))
+    assert {5, 120, 3600} == set(delays(reason, 3))
+    assert delays(reason, 3) == delays(reason, 3) != delays(reason, 4)
+    assert {3600} == set(delays(Reason.CIRCUIT_OPEN, 3)) == set(delays(reason, 3, answers=False))
 
 
 def test_a_subscription_that_never_could_be_read_makes_its_deliveries_wait() -> None:
