@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import ledger
+from tests.bench import guard, ledger
 from tests.bench.children import Broken, broker, child
 from tests.bench.runs import Run, measure
 from tests.bench.stage import PARTITIONS, STOP_S, Stage, a_sink, bodies
@@ -121,7 +121,8 @@ async def backlog(stage: Stage, *, events: int, pairs: int) -> None:
         runs["relay"].append(await worker_run(stage, events, f"{stage.prefix}-{number}"))
         runs["bare loop"].append(await loop_run(stage, events, file))
     print("\n".join(table(runs)), flush=True)
-    print(ledger.line(statistics.median(run.cpu_us for run in runs["relay"])), flush=True)
+    path_us = statistics.median(run.cpu_us for run in runs["relay"])
+    print(ledger.line(path_us), guard.line(path_us), sep="\n", flush=True)
 
 
 def latency_line(ms: list[float]) -> str:
