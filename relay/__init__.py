@@ -8,8 +8,8 @@ relay stands between an event bus and the outside world.
 Three promises carry the rest: at least once; bounded memory and in-flight work; nothing is committed before its outcome
 is acknowledged.
 
-    model errors durations urls        values, and what can be wrong with them                              pure
-    config settings sources            environment and file -> Config, or every problem at once             pure
+    model errors durations urls ports  values, and what can be wrong with them                              pure
+    config settings sources networks   environment and file -> Config, or every problem at once             pure
     pipeline/                          the path; its docstring says which modules are pure
     processes/                         several workers under one command
     store/                             subscriptions on their compacted topic, secrets sealed

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Self, TypeVar
 
-from relay import settings, sources
+from relay import networks, settings, sources
 from relay.errors import ConfigProblem, Problem
-from relay.settings import KIB, MIB, Network, Reader, within
+from relay.settings import KIB, MIB, Reader, within
 from relay.sources import Setting
 
 T = TypeVar("T")
@@ -35,7 +35,6 @@ def setting(default: T, read: Reader[T], *, variable: str = "", secret: bool = F
 
 
 _TLS_LATER = settings.not_built("this version speaks PLAINTEXT only")
-_PROXY_LATER = settings.not_built("this version calls receivers directly; leave it unset")
 _DISABLING_LATER = settings.not_built("this version disables no subscription for failing; leave it unset")
 
 
@@ -122,8 +121,9 @@ class Config:
     )
 
     allow_http: bool = setting(False, settings.flag)
-    allow_networks: tuple[Network, ...] = setting((), settings.listed(settings.network))
-    egress_proxy: str | None = setting(None, _PROXY_LATER, secret=True)  # its URL may hold a password
+    allow_networks: tuple[networks.Allowance, ...] = setting((), settings.listed(networks.allowance))
+    allow_metadata: bool = setting(False, settings.flag)  # needs a network of allow_networks round each, too
+    egress_proxy: networks.Proxy | None = setting(None, networks.proxy, secret=True)  # noqa: RUF009  the default is None
     secret_keys: tuple[tuple[str, bytes], ...] = setting(
         (), settings.key_ring, secret=True, example="k1:$(openssl rand -base64 32), or RELAY_SECRET_KEYS_FILE"
     )

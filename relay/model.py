@@ -160,6 +160,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes
     timeout_s: float
+    account_id: str = ""  # the subscription's: RELAY_ALLOW_NETWORKS may name it
 
 
 class Reason(StrEnum):

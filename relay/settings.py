@@ -18,7 +18,6 @@ T = TypeVar("T")
 Choice = TypeVar("Choice", bound=str)
 Number = TypeVar("Number", int, float)
 Reader = Callable[[str], T]
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
 KEY_BYTES = 32  # AES-256
@@ -224,16 +223,6 @@ def start(text: str) -> Literal["latest", "earliest"] | int:
     if time < _EPOCH:
         raise ValueError("a time must not be before 1970: Kafka gives negative timestamps a meaning of their own")
     return (time - _EPOCH) // timedelta(milliseconds=1)
-
-
-def network(text: str) -> Network:
-    """A CIDR, or one address."""
-    if "@" in text:
-        raise ValueError("CIDR@account is not built yet: this version allows a CIDR to every account or to none")
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError:
-        raise ValueError("must be a CIDR without host bits, as in 10.0.0.0/8 or fd00::/8") from None
 
 
 def key_ring(text: str) -> tuple[tuple[str, bytes], ...]:

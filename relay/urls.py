@@ -11,6 +11,7 @@ from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 from yarl import URL
 
+from relay import ports
 from relay.errors import Invalid, Problem
 
 MAX_CHARACTERS = 2048  # what browsers, proxies and databases have long agreed to carry
@@ -70,6 +71,8 @@ def _normalised(url: str, schemes: tuple[str, ...]) -> str:
         raise ValueError(f"must be a URL that begins with {' or '.join(f'{one}://' for one in schemes)}{hint}")
     if port is not None and not 1 <= port <= MAX_PORT:
         raise ValueError(f"must have a port from 1 to {MAX_PORT}")
+    if port is not None and (refused := ports.refusal(port)) is not None:
+        raise ValueError(f"must have another port: {refused}")
     called = _address(written) if written.startswith("[") else _name(written)
     origin = str(URL.build(scheme=scheme, host=called, port=port).origin())
     result = origin + URL(origin + rest).raw_path_qs
@@ -100,11 +103,14 @@ def _read(url: str) -> tuple[str, str, int | None, str]:
 def _address(written: str) -> str:
     """What stands in brackets, compressed and without them."""
     try:
-        if "%" not in written:  # a zone means something on one machine alone
-            return str(IPv6Address(written[1:-1]))
+        address = None if "%" in written else IPv6Address(written[1:-1])  # a zone is of one machine alone
     except AddressValueError:
-        pass
-    raise ValueError("must have an IPv6 address without a zone between the brackets")
+        address = None
+    if address is None:
+        raise ValueError("must have an IPv6 address without a zone between the brackets")
+    if address.ipv4_mapped is not None:  # nobody's receiver is called that, and Python 3.13 spells it otherwise
+        raise ValueError("must have an IPv4 address in its plain form, not inside an IPv6 one")
+    return str(address)
 
 
 def _name(written: str) -> str:

@@ -32,6 +32,7 @@ TOPICS = Topics("relay")
 SCHEDULE = Schedule((5, 30, 120), (5, 30, 600), max_age_s=3600)
 OK, UNWELL, GONE = Answer(status=200, headers=()), Answer(status=500, headers=()), Answer(status=410, headers=())
 REFUSED, BLOCKED = Failure(Reason.CONNECT), Failure(Reason.BLOCKED_ADDRESS)
+NO_PROXY = Failure(Reason.PROXY)
 EVENT: dict[str, Any] = {
     "lead": {"id": "lead-1", "account_id": "a", "bot_id": "bot-1", "data": {}},
     "resource": "lead",
@@ -92,6 +93,19 @@ PLAYBOOK = [
         "an address that may not be called",
         [BLOCKED],
         ["results gave_up blocked_address - attempt 1 blocked_address", "dead-letters blocked_address"],
+    ),
+    Case(
+        "the proxy is away, twice, and nothing is spent",
+        [NO_PROXY, UNWELL, NO_PROXY, OK],
+        [
+            "results deferred proxy - attempt 1",
+            "deliveries.5s attempt 1 deferred 1",
+            "results retry status 500 attempt 1 deferred 1",
+            "deliveries.5s attempt 2 deferred 1",
+            "results deferred proxy - attempt 2 deferred 1",
+            "deliveries.30s attempt 2 deferred 2",
+            "results delivered ok 200 attempt 2 deferred 2",
+        ],
     ),
     Case(
         "asks to be left alone for longer than the schedule would",
@@ -321,7 +335,7 @@ async def test_every_attempt_of_a_delivery_sends_the_same_bytes_under_the_same_i
 
     await stage.play()
 
-    assert len({(request.headers["webhook-id"], request.body) for request in stage.requests}) <= 1
-    assert [str(n) for n in range(1, len(stage.requests) + 1)] == [
-        one.headers["relay-attempt"] for one in stage.requests
-    ]
+    assert len({(one.headers["webhook-id"], one.body, one.account_id) for one in stage.requests}) <= 1
+    assert all(one.account_id == "a" for one in stage.requests)  # whose networks may be called
+    arrived = [one for one, reply in zip(stage.requests, case.replies, strict=False) if reply is not NO_PROXY]
+    assert [str(n) for n in range(1, len(arrived) + 1)] == [one.headers["relay-attempt"] for one in arrived]

@@ -1,6 +1,5 @@
 import base64
 from datetime import UTC, datetime, timedelta, timezone
-from ipaddress import ip_network
 
 import pytest
 from hypothesis import given
@@ -208,25 +207,6 @@ def test_a_start_that_is_no_certain_moment_is_refused(text: str, rule: str) -> N
     """A guess here would skip events, and nobody would see it."""
     with pytest.raises(ValueError, match=rule):
         settings.start(text)
-
-
-def test_a_network_is_a_cidr_or_one_address() -> None:
-    """Of either family."""
-    assert ip_network("10.0.0.0/8") == settings.network("10.0.0.0/8")
-    assert ip_network("fd00::1/128") == settings.network("fd00::1")
-
-
-@pytest.mark.parametrize("text", ["", "10.0.0.1/8", "10/8", "localhost", "10.0.0.0/33"])
-def test_a_network_with_host_bits_is_refused(text: str) -> None:
-    """It says two things at once: one address, and a whole network."""
-    with pytest.raises(ValueError, match="must be a CIDR without host bits"):
-        settings.network(text)
-
-
-def test_a_network_for_one_account_is_refused_until_it_is_built() -> None:
-    """To take it would allow the network to everybody."""
-    with pytest.raises(ValueError, match="not built yet"):
-        settings.network("10.0.0.0/8@account-1")
 
 
 @given(

@@ -8,6 +8,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     schedule  attempt -> delay, deferral -> delay, when a record is due                     pure
     sign      Delivery x Endpoint x now -> Request                                          pure
     egress    which addresses may be called, with the reason                                pure
+    connect   connections to what egress allows, or to the proxy; a pool for each set of rules  edge (aiohttp)
     deliver   Request -> Reply; a refused or slow receiver is a Reply                       edge (aiohttp)
     wire      the same, on aiohttp's connector and parser                                   edge (aiohttp)
     names     names of receivers -> addresses, a slow one beside the others                   edge (threads)
@@ -55,6 +56,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     worker    how all of it runs side by side, and ends                                     edge
     start     where a group begins to read                                                  edge (aiokafka)
     listener  /metrics, /lanes, /livez, /readyz                                             edge (aiohttp)
+    own       what is relay's own and never called, as it is by now                         edge
     ground    the broker and its topics, looked at before anything is touched               edge
     wiring    what a worker is made of, connected and put together                          edge
     service   a worker process: reached, wired, run, taken apart                            edge

@@ -109,6 +109,10 @@ class Client(AIOKafkaConsumer):  # type: ignore[misc]
             return f"the client does not take part in its group any more ({died_of(task)})"
         return None
 
+    def brokers(self) -> list[tuple[str, int]]:
+        """Host and port of each broker, by the metadata that is here."""
+        return [(one.host, one.port) for one in self._client.cluster.brokers()]
+
     def at(self, partition: Partition) -> int:
         """The next offset that it would hand out; -1 while it has none, where `position` would wait for one."""
         assignment = self._subscription.subscription.assignment

@@ -1,36 +1,21 @@
-"""
-Request -> Reply over HTTP/1.1. A refused, slow or lying receiver is a Reply, never an exception.
-
-The guard sits in the connector: aiohttp hands every host, literals included, to `_resolve_host` (its documentation's
-cookbook overrides it too), and connects to just what that returns, so an address is judged once and there is no second
-look-up between check and use. `socket_factory` judges every socket again, as the last line.
-"""
+"""Request -> Reply over HTTP/1.1. A refused, slow or lying receiver is a Reply, never an exception. Edge."""
 
 import errno
-import re
-import socket
-from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from functools import lru_cache, partial
-from typing import Any, Protocol, Self, cast
+from functools import lru_cache
+from typing import Protocol, Self
 
 import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.client_proto import ResponseHandler
+from aiohttp.abc import AbstractResolver
 from yarl import URL
 
+from relay.errors import Invalid
 from relay.model import Answer, Failure, Reason, Reply, Request
-from relay.pipeline.egress import OWN, Egress
-from relay.pipeline.names import Names
+from relay.networks import Proxy
+from relay.pipeline.connect import HEADERS, LINE_BYTES, READ_BUFFER_BYTES, Blocked, Connector, Pools, ProxyFault
+from relay.pipeline.egress import Egress
+from relay.urls import masked, normalise
 
-LINE_BYTES = 8190  # of a status line or a header field: nginx's and aiohttp's own bound
-HEADERS = 128
-HEAD_END = re.compile(rb"\n\r?\n")
-BLANK = re.compile(rb"(?:\r?\n)+")  # before a head: the line end of one whose last lines came alone, or nothing at all
-LINE_ENDS = (b"\r", b"\n")
-HEADS_A_PIECE = 4  # looked for: the final one, after an interim one or two
-READ_BUFFER_BYTES = 8 * 1024  # twice that may wait in each connection; 512 of them must stay small
-KEEPALIVE_S = 15.0  # shorter than what most servers keep, so that we seldom write into a connection they are closing
 URLS_CACHED = 10_000  # parsed URLs kept: as many as there are busy subscriptions
 
 
@@ -42,102 +27,24 @@ class Deliver(Protocol):
         ...
 
 
-class Blocked(OSError):
-    """The address may not be called. An OSError, for aiohttp wraps those and loses others (happy eyeballs)."""
-
-    def __init__(self, why: str) -> None:
-        super().__init__(errno.EACCES, why)
-
-
-class HeadFirst(ResponseHandler):
-    """
-    A connection on which a complete head counts, whatever comes with it, and an answer that nobody asked for does not.
-
-    On an error the parser drops all that it had read of the same piece: of a 204 with a body in one segment, the 204.
-    """
-
-    def data_received(self, data: bytes) -> None:
-        start = 0
-        for _ in range(HEADS_A_PIECE):
-            if not self._awaits_head():
-                break
-            end = BLANK.match(data) if start == 0 and data[:1] in LINE_ENDS else HEAD_END.search(data, start)
-            if end is None:
-                break
-            super().data_received(data[start : end.end()])
-            start = end.end()
-        if start == 0 or start < len(data):
-            super().data_received(data[start:])  # nothing at all lets the parser go on
-        if self._exception is not None and self._payload is not None and not self._payload.is_eof():
-            self._payload.set_exception(aiohttp.ClientPayloadError())  # else it would be waited for until the timeout
-
-    def is_connected(self) -> bool:
-        """Whether the next request may go out here: not where something has been said since the last answer."""
-        return super().is_connected() and not self.should_close
-
-    def _awaits_head(self) -> bool:
-        return self._exception is None and (self._payload is None or self._payload.is_eof())
-
-
-class GuardedConnector(aiohttp.TCPConnector):
-    """Connects only to addresses that the egress rules allow."""
-
-    def __init__(self, egress: Egress, *, resolver: AbstractResolver | None = None) -> None:
-        super().__init__(
-            limit=0,  # bounded by RELAY_IN_FLIGHT, not here
-            keepalive_timeout=KEEPALIVE_S,
-            resolver=resolver or Names(),
-            socket_factory=self._guarded_socket,
-        )
-        self._factory = cast(partial[ResponseHandler], partial(HeadFirst, loop=self._loop))
-        self._egress = egress
-
-    async def _resolve_host(self, host: str, port: int, traces: Sequence[Any] | None = None) -> list[ResolveResult]:
-        found = await super()._resolve_host(host, port, traces)
-        why = self._egress.refusal_of_name(host, [one["host"] for one in found], port)
-        if why is not None:
-            raise Blocked(why)
-        return found
-
-    def _guarded_socket(self, address: tuple[Any, ...]) -> socket.socket:
-        family, kind, protocol, _, target = address
-        why = self._egress.refusal(target[0], target[1])
-        if why is None and target[1] in self._egress.everywhere and _is_of_this_machine(family, target[0]):
-            why = OWN
-        if why is not None:
-            raise Blocked(why)
-        return socket.socket(family, kind, protocol)
-
-
-def _is_of_this_machine(family: int, address: str) -> bool:
-    """Whether one of its interfaces has it: only then can a socket be bound there. Of a listener on all of them."""
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        try:
-            probe.bind((address, 0))
-        except OSError:
-            return False
-    return True
-
-
 @lru_cache(maxsize=URLS_CACHED)
 def callable_url(url: str, schemes: AbstractSet[str]) -> URL:
     """
-    Parsed, as it is sent.
+    Parsed, as it is sent: judged by the same rules as when it was written, whoever wrote it.
 
     Raises:
-        InvalidURL: It is no URL that may be called.
+        InvalidURL: It is no URL that may be called; the message has no more of it than its origin.
     """
     try:
-        parsed = URL(url, encoded=True)
-    except ValueError as error:
-        raise aiohttp.InvalidURL(url, str(error)) from error
-    if parsed.scheme not in schemes or not parsed.raw_host:
-        raise aiohttp.InvalidURL(url, f"it is not {' or '.join(sorted(schemes))} with a host")
-    return parsed
+        normalise(url, allow_http="http" in schemes)
+        return URL(url, encoded=True)
+    except (Invalid, ValueError) as error:
+        raise aiohttp.InvalidURL(masked(url), str(error)) from None
 
 
 @lru_cache(maxsize=1_000)
-def _timeout(total_s: float, connect_s: float) -> aiohttp.ClientTimeout:
+def timeouts(total_s: float, connect_s: float) -> aiohttp.ClientTimeout:
+    """Of one request; connecting has no more than the whole."""
     return aiohttp.ClientTimeout(total=total_s, connect=min(connect_s, total_s))
 
 
@@ -145,36 +52,51 @@ class SessionDeliver:
     """On aiohttp's ClientSession. Bodies are kept up to `response_bytes`; the rest is never read."""
 
     def __init__(
-        self, egress: Egress, *, connect_timeout_s: float, response_bytes: int, resolver: AbstractResolver | None = None
+        self,
+        egress: Egress,
+        *,
+        connect_timeout_s: float,
+        response_bytes: int,
+        proxy: Proxy | None = None,
+        resolver: AbstractResolver | None = None,
     ) -> None:
         self._schemes = egress.schemes
         self._connect_timeout_s = connect_timeout_s
         self._response_bytes = response_bytes
-        self._session = aiohttp.ClientSession(
-            connector=GuardedConnector(egress, resolver=resolver),
-            cookie_jar=aiohttp.DummyCookieJar(),  # a receiver's cookies would come back on another's delivery
-            auto_decompress=False,  # stored bytes are the wire's, and a gzip bomb stays small
-            trust_env=False,  # a proxy from the environment would see everything and bypass the guard
-            read_bufsize=READ_BUFFER_BYTES,
-            max_line_size=LINE_BYTES,
-            max_field_size=LINE_BYTES,
-            max_headers=HEADERS,
-        )
+        self.pools = Pools(egress, proxy=proxy, resolver=resolver)
+        self._sessions: dict[Connector, aiohttp.ClientSession] = {}
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._session.close()
+        for session in self._sessions.values():
+            await session.close()
+        await self.pools.close()
+
+    def _session(self, pool: Connector) -> aiohttp.ClientSession:
+        if pool not in self._sessions:
+            self._sessions[pool] = aiohttp.ClientSession(
+                connector=pool,
+                connector_owner=False,
+                cookie_jar=aiohttp.DummyCookieJar(),  # a receiver's cookies would come back on another's delivery
+                auto_decompress=False,  # stored bytes are the wire's, and a gzip bomb stays small
+                trust_env=False,  # a proxy from the environment would see everything and bypass the guard
+                read_bufsize=READ_BUFFER_BYTES,
+                max_line_size=LINE_BYTES,
+                max_field_size=LINE_BYTES,
+                max_headers=HEADERS,
+            )
+        return self._sessions[pool]
 
     async def __call__(self, request: Request) -> Reply:
         try:
-            response = await self._session.post(
+            response = await self._session(self.pools.of(request.account_id)).post(
                 callable_url(request.url, self._schemes),
                 data=request.body,
                 headers=request.headers,
                 allow_redirects=False,
-                timeout=_timeout(request.timeout_s, self._connect_timeout_s),
+                timeout=timeouts(request.timeout_s, self._connect_timeout_s),
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
             return failure(error)
@@ -215,6 +137,8 @@ def failure(error: BaseException) -> Failure:
             reason = Reason.INVALID_URL
         case _ if isinstance(cause, Blocked) or getattr(error, "errno", None) == errno.EACCES:
             reason = Reason.BLOCKED_ADDRESS
+        case ProxyFault():
+            reason = Reason.PROXY
         case aiohttp.ClientConnectorDNSError():
             reason = Reason.DNS
         case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():

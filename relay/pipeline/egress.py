@@ -1,19 +1,22 @@
 """
 Which addresses may be called, with the reason where one may not.
 
-An address is called if the public internet routes to it, or if `RELAY_ALLOW_NETWORKS` has it, and never if relay's own
-listener or brokers are there. What is not public stands in a table of our own: `ipaddress.is_global` answers otherwise
-from one Python to the next, and on none of them does it see the IPv4 address inside an IPv6 one.
+An address is called if the public internet routes to it, or if `RELAY_ALLOW_NETWORKS` has it; a cloud's metadata only
+if `RELAY_ALLOW_METADATA` is set besides; and never if relay's own listener or brokers are there, nor at a port of
+`relay.ports`. What is not public stands in a table of our own: `ipaddress.is_global` answers otherwise from one Python
+to the next, and on none of them does it see the IPv4 address inside an IPv6 one.
 
 Reasons name the block and not the address: they reach the owner of the subscription, who need not learn what a name
 resolves to inside.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+from relay import ports
+from relay.networks import Network
+
 Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
 
 # IANA's special-purpose address registries (RFC 6890) and the address space's own limits; the first that fits counts.
 # What the registries carve out of a block as globally reachable (192.0.0.9, 2001:1::1, ...) are anycast services for
@@ -23,10 +26,9 @@ _NOT_PUBLIC = tuple(
     for block, why in (
         ("0.0.0.0/8", "this network, RFC 791"),
         ("10.0.0.0/8", "private use, RFC 1918"),
-        ("100.64.0.0/10", "shared address space, RFC 6598"),  # carriers' NAT; 100.100.100.200 is a cloud's metadata
+        ("100.64.0.0/10", "shared address space, RFC 6598"),  # carriers' NAT
         ("127.0.0.0/8", "loopback, RFC 1122"),
-        ("168.63.129.16/32", "Azure's platform service"),  # a public address that leads to the machine's host
-        ("169.254.0.0/16", "link-local, RFC 3927"),  # most clouds' metadata
+        ("169.254.0.0/16", "link-local, RFC 3927"),
         ("172.16.0.0/12", "private use, RFC 1918"),
         ("192.0.0.0/24", "IETF protocol assignments, RFC 6890"),
         ("192.0.2.0/24", "documentation, RFC 5737"),
@@ -61,6 +63,25 @@ _NOT_PUBLIC = tuple(
         ("8000::/1", "outside global unicast, RFC 4291"),
     )
 )
+# Where a machine asks its cloud who it is, and gets credentials without showing any; each as the cloud's own guide has
+# it, or cloud-init's page on it. They are single addresses inside networks that an operator may well allow, or public.
+_METADATA = {
+    ip_address(address): whose
+    for address, whose in (
+        ("169.254.169.254", "most clouds' instance metadata"),  # EC2, Google, Azure, Oracle, OpenStack, Hetzner, ...
+        ("fd00:ec2::254", "EC2's instance metadata"),
+        *(("169.254.170.2", "ECS's task credentials"), ("169.254.170.23", "EKS's pod identity")),
+        ("fd00:ec2::23", "EKS's pod identity"),
+        ("fd20:ce::254", "Google's instance metadata"),
+        ("168.63.129.16", "Azure's platform service"),  # a public address that leads to the machine's host
+        *(("100.100.100.200", "Alibaba's metadata"), ("fd00:100::100:200", "Alibaba's metadata")),
+        *(("192.0.0.192", "Oracle's classic metadata"), ("fd00:c1::a9fe:a9fe", "Oracle's instance metadata")),
+        ("169.254.0.23", "Tencent's instance metadata"),
+        *(("169.254.42.42", "Scaleway's metadata"), ("fd00:42::42", "Scaleway's metadata")),
+        ("fd00:a9fe:a9fe::1", "Akamai's instance metadata"),
+        ("fe80::a9fe:a9fe", "OpenStack's instance metadata"),
+    )
+}
 _MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291: the operating system calls the IPv4 address in the last 32 bits
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: a translator on the way does
 _HERE = tuple(ip_network(block) for block in ("127.0.0.0/8", "0.0.0.0/32", "::1/128", "::/128"))  # Linux: all loopback
@@ -70,10 +91,11 @@ _LOCAL = (
     "localhost",  # RFC 6761
     "local",  # RFC 6762: multicast DNS, and the services of a Kubernetes cluster
     "internal",  # ICANN reserved it for private use in 2024; clouds have long used it, for metadata too
-    "home.arpa",  # RFC 8375
+    *("home.arpa", "onion"),  # RFC 8375, RFC 7686
     *("corp", "home", "mail"),  # ICANN delegates them to nobody: too many private networks use them
     *("intranet", "lan", "localdomain", "private"),  # RFC 6762, appendix G: seen in use
 )
+MOST_ADDRESSES = 1_000  # of a name: each is judged, in 10 us or so, and a hostile answer holds 4,000
 OWN = "relay's own listener or a broker: never called, whatever is allowed"
 
 
@@ -81,18 +103,33 @@ class Egress:
     """The rules on where requests go. A value: nothing is resolved here, and every question has the same answer."""
 
     def __init__(
-        self, *, allow_http: bool = False, allowed: Sequence[Network] = (), own: Collection[tuple[str, int]] = ()
+        self,
+        *,
+        allow_http: bool = False,
+        allowed: Sequence[Network] = (),
+        allowed_to: Mapping[str, Sequence[Network]] = {},
+        allow_metadata: bool = False,
+        own: Collection[tuple[str, int]] = (),
     ) -> None:
         """
         Args:
             allow_http: Whether URLs without TLS may be called.
             allowed: May be called although not public. One of IPv4 covers the IPv4-mapped form of its addresses too.
+            allowed_to: The same for one account alone; what `of` gives for it has them.
+            allow_metadata: Whether what is allowed includes the metadata addresses in it.
             own: Host (a name or an address) and port of relay's own listeners and brokers. A listener on `0.0.0.0` or
                 `::` is on every interface, whose addresses a value cannot know: loopback is covered, and for the
                 others `everywhere` has its port. What a broker's name resolves to must be listed.
         """
         self.schemes = frozenset({"https", "http"} if allow_http else {"https"})
+        self._allow_metadata = allow_metadata
         self._allowed = tuple(_unmapped(network) for network in allowed)
+        self._of = {
+            account_id: Egress(
+                allow_http=allow_http, allowed=(*allowed, *theirs), allow_metadata=allow_metadata, own=own
+            )
+            for account_id, theirs in allowed_to.items()
+        }
         own = [(_bare(host), port) for host, port in own]
         parsed = [(_address(host), port) for host, port in own]
         self._own_names = {one for one in own if _address(one[0]) is None}
@@ -102,6 +139,10 @@ class Egress:
         # ports that are ours at every address of this machine; whoever connects knows which those are
         self.everywhere = frozenset(port for one, port in parsed if one is not None and one.is_unspecified)
 
+    def of(self, account_id: str) -> "Egress":
+        """The rules for one account's subscriptions; the very same for all accounts that have none of their own."""
+        return self._of.get(account_id, self)
+
     def refusal(self, address: str, port: int) -> str | None:
         """Why this address may not be called at this port, or None if it may. Never raises: no address is a reason."""
         parsed = _address(address)
@@ -110,9 +151,14 @@ class Egress:
         meant = _meant(parsed)
         if (meant, port) in self._own_addresses or (_is_here(parsed) and port in self._own_ports):
             return OWN
+        if (why := ports.refusal(port)) is not None:
+            return why
+        metadata = _METADATA.get(meant)
+        if metadata and not self._allow_metadata:
+            return f"its address is a cloud's own ({metadata}), and RELAY_ALLOW_METADATA is not set"
         if self._allows(parsed):
             return None
-        reason = next((why for block, why in _NOT_PUBLIC if meant in block), None)
+        reason = metadata or next((why for block, why in _NOT_PUBLIC if meant in block), None)
         return reason and f"its address is not public ({reason}) and not in RELAY_ALLOW_NETWORKS"
 
     def refusal_of_name(self, host: str, addresses: Sequence[str], port: int) -> str | None:
@@ -133,12 +179,30 @@ class Egress:
             return OWN
         if not addresses:
             return "it resolves to no address"
+        if len(addresses) > MOST_ADDRESSES:
+            return f"it resolves to more than {MOST_ADDRESSES} addresses"
         refused = next((why for one in addresses if (why := self.refusal(one, port)) is not None), None)
         if refused is not None:
             return refused
         if _is_local(name) and not all(self._allows(one) for one in map(_address, addresses)):
             return "its name is local, and not all of its addresses are in RELAY_ALLOW_NETWORKS"
         return None
+
+    def refusal_unresolved(self, host: str, port: int) -> str | None:
+        """
+        Why a proxy may not be asked for this host, or None if it may: by the name, or the address that it is.
+
+        What the name resolves to is the proxy's to find out and to judge; so a local name, which depends on just that,
+        is refused. Never raises.
+        """
+        name = _bare(host)
+        if (name, port) in self._own_names:
+            return OWN
+        if _address(name) is not None:
+            return self.refusal(name, port)
+        if _is_local(name):
+            return "its name is local, and behind RELAY_EGRESS_PROXY its addresses are not known here"
+        return ports.refusal(port)
 
     def _allows(self, address: Address | None) -> bool:
         """Either as what is called, or, for an address that is translated on the way, as what stands on the wire."""

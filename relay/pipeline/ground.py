@@ -4,9 +4,7 @@ be, the group knows where it starts. Edge.
 """
 
 import asyncio
-import socket
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import structlog
@@ -16,13 +14,13 @@ from relay.broker import Broker, kafka_settings
 from relay.config import Config
 from relay.ending import unless
 from relay.errors import TopicProblem, Unreachable
+from relay.pipeline.own import with_addresses
 from relay.pipeline.start import establish_start
 from relay.topics import Grade, Topics, examine
 
 log = structlog.get_logger()
 
 PAUSES_S = (1, 2, 5, 10)  # between tries to reach a broker: soon at first, and never a burden on one that comes back
-RESOLVE_S = 2.0  # for a broker's name: it was reached by it a moment ago
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +63,7 @@ async def _look(config: Config) -> Ground:
         else:
             await broker.touch((*config.events_topics, *own))
         partitions = await broker.topics()
-        brokers = await _addresses([*broker.brokers(), *_bootstrap(config)])
+        brokers = await with_addresses([*broker.brokers(), *_bootstrap(config)])
     try:
         await establish_start(kafka_settings(config), config.group, config.events_topics, config.start, partitions)
     except KafkaError as error:
@@ -76,14 +74,3 @@ async def _look(config: Config) -> Ground:
 def _bootstrap(config: Config) -> list[tuple[str, int]]:
     servers = (server.rpartition(":") for server in config.kafka_bootstrap_servers.split(","))
     return [(host.strip("[] "), int(port)) for host, _, port in servers]
-
-
-async def _addresses(named: Sequence[tuple[str, int]]) -> frozenset[tuple[str, int]]:
-    """These, and what their names stand for at this moment; one that stands for nothing is no reason not to start."""
-    found = set(named)
-    for host, port in named:
-        with suppress(OSError, TimeoutError):
-            async with asyncio.timeout(RESOLVE_S):
-                answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            found |= {(str(address[0]), port) for *_, address in answers}
-    return frozenset(found)

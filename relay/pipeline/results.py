@@ -20,6 +20,7 @@ from relay.model import (
     Delivered,
     Delivery,
     Dropped,
+    EndedBy,
     GaveUp,
     Headers,
     Outgoing,
@@ -141,7 +142,7 @@ def result(
     delivery: Delivery, verdict: Verdict, attempt: Attempt, to: Endpoint | None, *, worker: str
 ) -> dict[str, object]:
     """The flat JSON object of DESIGN.md section 6, in its order of fields."""
-    event, request, reply = delivery.event, attempt.request, attempt.reply
+    event, request, reply = delivery.event, attempt.request if _spent(verdict) else None, attempt.reply
     answer = reply if isinstance(reply, Answer) else None
     own_headers = to.headers if to else {}
     text, encoding = _body(answer, kept=to is None or to.subscription.record_response)
@@ -189,6 +190,13 @@ def result(
         "worker": worker,
         "relay_version": __version__,
     }
+
+
+def _spent(verdict: Verdict) -> bool:
+    """Whether there was an attempt: one that got no further than the proxy is none."""
+    if isinstance(verdict, GaveUp):
+        return verdict.ended_by is not EndedBy.EXPIRED
+    return not isinstance(verdict, Deferred | Dropped)
 
 
 def rfc3339(ms: int) -> str:

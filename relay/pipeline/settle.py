@@ -57,6 +57,8 @@ def settle(delivery: Delivery, reply: Reply, *, schedule: Schedule, now_ms: int)
             asked_s = retry_after_s(dict(reply.headers).get("retry-after", ""), now_ms=now_ms)
         case Failure() if reason in FINAL:
             return GaveUp(FINAL[reason], reason)
+        case Failure(reason=Reason.PROXY) if delivery.trigger is not Trigger.TEST:
+            return put_off(delivery, reason, schedule=schedule, now_ms=now_ms)  # the receiver was never asked
         case _:
             pass
     delay_s = schedule.retry_delay(delivery.attempt, asked_s)
@@ -125,7 +127,7 @@ def outcome_of(reply: Reply | None) -> Outcome:
         case None:
             return Outcome.NONE
         case Failure(reason=reason):
-            return Outcome.NONE if reason in FINAL else Outcome.TROUBLED
+            return Outcome.NONE if reason in FINAL or reason is Reason.PROXY else Outcome.TROUBLED
         case Answer(status=status) if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
             return Outcome.OK
         case Answer(status=status):

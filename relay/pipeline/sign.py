@@ -135,4 +135,4 @@ def sign(
     headers |= signer.headers(event.body, message_id=delivery.id, now_ms=now_ms)
     for name, value in own_headers.items():
         headers.setdefault(name, value)
-    return Request(url=url, headers=headers, body=event.body, timeout_s=timeout_s)
+    return Request(url=url, headers=headers, body=event.body, timeout_s=timeout_s, account_id=delivery.account_id)

@@ -20,22 +20,15 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
 from relay.model import Answer, Reply, Request
-from relay.pipeline.deliver import (
-    HEADERS,
-    LINE_BYTES,
-    READ_BUFFER_BYTES,
-    URLS_CACHED,
-    GuardedConnector,
-    callable_url,
-    failure,
-)
+from relay.networks import Proxy
+from relay.pipeline.connect import FINAL, HEADERS, LINE_BYTES, READ_BUFFER_BYTES, Pools
+from relay.pipeline.deliver import URLS_CACHED, callable_url, failure, timeouts
 from relay.pipeline.egress import Egress
 
 JOINED_BYTES = (
     64 * 1024
 )  # a body up to this is copied behind its head, for one small copy is less than a second segment
-FINAL = 200  # what is below is interim (RFC 9110, section 15.2), but for
-SWITCHING_PROTOCOLS = 101  # which ends HTTP on this connection, and which nobody asked for
+SWITCHING_PROTOCOLS = 101  # ends HTTP on this connection, though it is below FINAL; nobody asked for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +43,16 @@ class WireDeliver:
     """Keeps connections alive; bodies are read up to `response_bytes`, the rest never."""
 
     def __init__(
-        self, egress: Egress, *, connect_timeout_s: float, response_bytes: int, resolver: AbstractResolver | None = None
+        self,
+        egress: Egress,
+        *,
+        connect_timeout_s: float,
+        response_bytes: int,
+        proxy: Proxy | None = None,
+        resolver: AbstractResolver | None = None,
     ) -> None:
-        self._connector = GuardedConnector(egress, resolver=resolver)
-        self._connect = aiohttp.ClientTimeout(total=None, connect=connect_timeout_s)
+        self.pools = Pools(egress, proxy=proxy, resolver=resolver)
+        self._connect_timeout_s = connect_timeout_s
         self._response_bytes = response_bytes
         self._schemes = egress.schemes
         self._target = lru_cache(maxsize=URLS_CACHED)(_target)
@@ -62,20 +61,22 @@ class WireDeliver:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        await self._connector.close()
+        await self.pools.close()
 
     async def __call__(self, request: Request) -> Reply:
         try:
             target = self._target(request.url, self._schemes)
-        except ValueError as error:  # yarl reads a port only when it is asked for
-            return failure(aiohttp.InvalidURL(request.url, str(error)))
+        except ValueError as error:  # InvalidURL is one
+            return failure(error)
         connection: Connection | None = None
         message: RawResponseMessage | None = None
         kept = bytearray()
         try:
             head = _head(target.start, request)
             async with asyncio.timeout(request.timeout_s):
-                connection = await self._connector.connect(target.asked, [], self._connect)
+                pool = self.pools.of(request.account_id)
+                within = timeouts(request.timeout_s, self._connect_timeout_s)
+                connection = await pool.connect(target.asked, [], within)
                 message, content = await _exchanged(connection, head, request.body)
                 await self._read(content, kept)
         except (aiohttp.ClientError, HttpProcessingError, OSError, ValueError) as error:  # TimeoutError is an OSError

@@ -26,7 +26,6 @@ from relay.pipeline.consume import Intake
 from relay.pipeline.deliveries import Deliveries
 from relay.pipeline.disable import Disable
 from relay.pipeline.dispatch import Dispatch, Work, may_begin
-from relay.pipeline.egress import Egress
 from relay.pipeline.events import Events
 from relay.pipeline.faults import Faults
 from relay.pipeline.ground import Ground
@@ -36,6 +35,7 @@ from relay.pipeline.lanes import Lanes
 from relay.pipeline.listener import Listener
 from relay.pipeline.match import Index
 from relay.pipeline.notices import Notices
+from relay.pipeline.own import Own
 from relay.pipeline.places import share
 from relay.pipeline.produce import BATCH_BYTES, REQUEST_MS, Produce, send_unwatched
 from relay.pipeline.results import rfc3339
@@ -77,7 +77,7 @@ async def wired(
     stack.push_async_callback(catalogue.close)
     await catalogue.load()
     # our own listener and the brokers are never called, whatever is allowed
-    own = frozenset({(config.metrics_address[0], listener.port), *ground.brokers})
+    own = Own(config, {(config.metrics_address[0], listener.port), *ground.brokers})
     tools = await _tools(config, metrics, index, own, stack)
     events_intake, deliveries_intake = intakes = _intakes(config, ground, tools)
     faults = Faults(tools, malformed_limit=config.malformed_limit)
@@ -139,15 +139,19 @@ async def wired(
     log.info("worker.started", version=__version__, worker=tools.worker, subscriptions=len(index), group=config.group)
 
     async def work(stop: asyncio.Event) -> None:
-        await worker.run(stop, [catalogue.follow(), tools.notices.run(), watchdog.run(), guard.beat(tools.clock)])
+        await worker.run(
+            stop,
+            [
+                *(catalogue.follow(), tools.notices.run(), watchdog.run(), guard.beat(tools.clock)),
+                own.run(events_intake.consumer.brokers, tools.clock),
+            ],
+        )
         log.info("worker.stopped")
 
     return work
 
 
-async def _tools(
-    config: Config, metrics: Metrics, index: Index, own: frozenset[tuple[str, int]], stack: AsyncExitStack
-) -> Bench:
+async def _tools(config: Config, metrics: Metrics, index: Index, own: Own, stack: AsyncExitStack) -> Bench:
     clock, topics = SystemClock(), Topics(config.topic_prefix)
 
     async def producer() -> AIOKafkaProducer:
@@ -177,8 +181,13 @@ async def _tools(
             *(topics.deliveries(delay_s) for delay_s in config.delays),
         ]
     )
-    egress = Egress(allow_http=config.allow_http, allowed=config.allow_networks, own=own)
-    deliver = WireDeliver(egress, connect_timeout_s=config.connect_timeout_s, response_bytes=config.response_bytes)
+    deliver = WireDeliver(
+        own.egress(),
+        connect_timeout_s=config.connect_timeout_s,
+        response_bytes=config.response_bytes,
+        proxy=config.egress_proxy,
+    )
+    own.obey = deliver.pools.obey
     room = Room(limit_bytes=config.buffer_bytes)
     worker = config.instance_id or f"{socket.gethostname()}-{os.getpid()}"
     notices = Notices(

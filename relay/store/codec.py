@@ -17,6 +17,7 @@ from relay.model import EVENT_TYPES, Sealed, Secret, Signature, State, Subscript
 from relay.pipeline.filters import compile_filter
 from relay.pipeline.results import rfc3339
 from relay.store import limits
+from relay.urls import normalise
 
 T = TypeVar("T")
 
@@ -123,7 +124,7 @@ def _subscription(raw: Mapping[str, Any]) -> Subscription:
         account_id=field("account_id", _text),
         bot_ids=field("bot_ids", lambda bots: tuple(_text(bot) for bot in _list(bots))),
         name=field("name", _text),
-        url=field("url", _text),
+        url=field("url", _url),
         events=field("events", lambda events: tuple(_event(one) for one in _list(events))),
         filter=field("filter", _filter),
         secrets=field("secrets", lambda secrets: tuple(_secret(one) for one in _list(secrets))),
@@ -140,6 +141,17 @@ def _subscription(raw: Mapping[str, Any]) -> Subscription:
         updated_at=field("updated_at", _text),
         version=field("version", lambda version: _is(version, int)),
     )
+
+
+def _url(written: Any) -> str:  # noqa: ANN401  whatever JSON holds
+    """
+    As it would have been written by us. One that never would have been stays as it is, to be seen and put right: it is
+    refused at each call, as what it is.
+    """
+    try:
+        return normalise(_text(written), allow_http=True)
+    except Invalid:
+        return _text(written)
 
 
 def _or_null(read: Callable[[Any], T]) -> Callable[[Any], T | None]:

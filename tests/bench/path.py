@@ -20,7 +20,7 @@ import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tests.bench import lanes, ledger
+from tests.bench import guard, lanes, ledger
 from tests.bench.children import Broken, broker, child
 from tests.bench.runs import Run, measure
 from tests.bench.stage import PARTITIONS, STOP_S, Stage, a_sink, bodies
@@ -122,7 +122,7 @@ async def backlog(stage: Stage, *, events: int, pairs: int) -> None:
         runs["bare loop"].append(await loop_run(stage, events, file))
     print("\n".join(table(runs)), flush=True)
     path_us = statistics.median(run.cpu_us for run in runs["relay"])
-    print(ledger.line(path_us), lanes.line(path_us), sep="\n", flush=True)
+    print(ledger.line(path_us), lanes.line(path_us), guard.line(path_us), sep="\n", flush=True)
 
 
 def latency_line(ms: list[float]) -> str:

@@ -93,14 +93,19 @@ class Receiver:
 
 @contextlib.asynccontextmanager
 async def receiving(
-    script: Script, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None, window_bytes: int | None = None
+    script: Script,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+    window_bytes: int | None = None,
 ) -> AsyncIterator[Receiver]:
     """
     A receiver that plays the script on each of its connections, and closes it at the script's end.
 
     The kernel takes no more than about `window_bytes` of what the script does not read; as much as it likes if None.
     """
-    listener = socket.create_server((host, 0), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     if window_bytes is not None:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window_bytes)
     receiver = Receiver(listener.getsockname()[1], "https" if tls else "http")

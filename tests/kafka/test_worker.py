@@ -2,6 +2,7 @@
 
 import json
 import signal
+from base64 import b64encode
 from collections import Counter
 from pathlib import Path
 
@@ -287,6 +288,31 @@ async def test_an_address_that_is_not_allowed_is_never_called(kafka: str, prefix
             (row,) = await relay.results()
             assert (row["verdict"], row["ended_by"], row["status"]) == ("gave_up", "blocked_address", None)
             assert journal.calls == []
+
+
+async def test_a_proxy_that_is_away_defers_what_its_account_may_send(kafka: str, prefix: str, tmp_path: Path) -> None:
+    """And nobody else's goes as far as that: the network is one account's alone. The proxy's password is in no log."""
+    allowed, proxy = "127.0.0.0/8@acct-1", "http://relay:hunter2@127.0.0.1:1"
+    async with Journal() as journal:
+        with Relay(kafka, prefix, tmp_path) as relay:
+            await relay.prepare()
+            await relay.subscribe("theirs", journal.url("ok/theirs"))
+            await relay.subscribe("operators", journal.url("ok/operators"), account="*")
+            worker = relay.worker(RELAY_ALLOW_NETWORKS=allowed, RELAY_EGRESS_PROXY=proxy, RELAY_LOG_LEVEL="debug")
+
+            await relay.emit([an_event()])
+            await until(lambda: relay.result_count(reason="blocked_address"))
+            await until(lambda: relay.result_count(reason="proxy"))
+            assert await relay.end(worker) == 0
+
+            rows = {row["subscription_id"]: row for row in await relay.results() if row["deferrals"] == 0}
+            assert ("deferred", "proxy", None) == tuple(
+                rows["theirs"][of] for of in ("verdict", "reason", "elapsed_ms")
+            )
+            assert ("gave_up", "blocked_address") == tuple(rows["operators"][of] for of in ("verdict", "reason"))
+            assert journal.calls == []
+            assert "hunter2" not in relay.raw_logs()
+            assert b64encode(b"relay:hunter2").decode() not in relay.raw_logs()
 
 
 async def test_no_secret_and_no_header_value_stands_in_any_topic_or_log(

@@ -1,60 +1,35 @@
+import json
+import re
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from yarl import URL
 
-from relay.pipeline.egress import Egress, Network
+from relay.errors import Invalid
+from relay.networks import Network
+from relay.pipeline.egress import Egress
+from relay.urls import host, normalise
 
-PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.215.14", "100.63.255.255", "100.128.0.0", "172.15.255.255", "172.32.0.0"]
-PUBLIC += ["9.255.255.255", "11.0.0.0", "126.255.255.255", "128.0.0.0", "168.63.129.15", "192.0.1.0", "192.169.0.0"]
-PUBLIC += ["198.17.255.255", "198.20.0.0", "223.255.255.255", "2606:4700:4700::1111", "2a00:1450:4001::200e"]
-PUBLIC += ["2001:200::1", "2001:db7:ffff::", "2001:db9::", "2003::1", "3ffe:ffff::1", "3fff:1000::1"]
-BLOCKS = {
-    "0.0.0.0/8": "RFC 791",
-    "10.0.0.0/8": "RFC 1918",
-    "100.64.0.0/10": "RFC 6598",
-    "127.0.0.0/8": "loopback",
-    "168.63.129.16/32": "Azure",
-    "169.254.0.0/16": "link-local",
-    "172.16.0.0/12": "RFC 1918",
-    "192.0.0.0/24": "RFC 6890",
-    "192.0.2.0/24": "documentation",
-    "192.88.99.0/24": "6to4",
-    "192.168.0.0/16": "RFC 1918",
-    "198.18.0.0/15": "benchmarking",
-    "198.51.100.0/24": "documentation",
-    "203.0.113.0/24": "documentation",
-    "224.0.0.0/4": "multicast",
-    "240.0.0.0/5": "reserved",
-    "255.255.255.255/32": "broadcast",
-    "::/128": "unspecified",
-    "::1/128": "loopback",
-    "::127.0.0.0/104": "IPv4-compatible",
-    "::8.8.8.0/120": "IPv4-compatible",
-    "::ffff:0:0:0/96": "outside global unicast",
-    "::ffff:10.0.0.0/104": "RFC 1918",
-    "64:ff9b::a9fe:0/112": "link-local",
-    "64:ff9b:1::/48": "RFC 8215",
-    "100::/64": "discard",
-    "100:0:0:1::/64": "dummy",
-    "2001::/32": "Teredo",
-    "2001:2::/48": "benchmarking",
-    "2001:20::/28": "RFC 2928",
-    "2001:db8::/32": "documentation",
-    "2002::/16": "6to4",
-    "3fff::/20": "documentation",
-    "4000::/2": "outside global unicast",
-    "5f00::/16": "segment routing",
-    "8000::/2": "outside global unicast",
-    "fc00::/7": "unique local",
-    "fd00:ec2::254/128": "unique local",
-    "fe80::/10": "link-local",
-    "fec0::/10": "site-local",
-    "ff00::/8": "multicast",
-}
-DENIED = [ip_network(block) for block in BLOCKS]
+DENIED = [
+    ip_network(block)
+    for block in (
+        *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32"),
+        *("169.254.0.0/16", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24"),
+        *("192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4"),
+        *("240.0.0.0/5", "255.255.255.255/32", "::/128", "::1/128", "::127.0.0.0/104"),
+        *("::8.8.8.0/120", "::ffff:0:0:0/96", "::ffff:10.0.0.0/104", "64:ff9b::a9fe:0/112", "64:ff9b:1::/48"),
+        *("100::/64", "100:0:0:1::/64", "2001::/32", "2001:2::/48", "2001:20::/28"),
+        *("2001:db8::/32", "2002::/16", "3fff::/20", "4000::/2", "5f00::/16"),
+        *("8000::/2", "fc00::/7", "fd00:ec2::254/128", "fe80::/10", "fec0::/10"),
+        *("ff00::/8",),
+    )
+]
 NOTHING_ALLOWED = Egress()
+NO_ADDRESS = "it is no IP address"
 
 
 def an_egress(*allowed: str, own: frozenset[tuple[str, int]] = frozenset()) -> Egress:
@@ -65,25 +40,79 @@ def within(network: Network) -> st.SearchStrategy[str]:
     return st.ip_addresses(network=network).map(str)
 
 
-@pytest.mark.parametrize("address", PUBLIC)
-def test_a_public_address_may_be_called(address: str) -> None:
-    """Up to the very edges of what is not public, and by its IPv4-mapped and NAT64 forms."""
-    forms = [address] if ":" in address else [address, f"::ffff:{address}", f"64:ff9b::{address}"]
+@dataclass(frozen=True)
+class Row:
+    """A line of egress.txt, under the heading of its section."""
 
-    assert [None] * len(forms) == [NOTHING_ALLOWED.refusal(form, 443) for form in forms]
+    what: str
+    verdict: str
+    why: str
+    port: int
+    rules: Egress
 
 
-@pytest.mark.parametrize(("block", "why"), BLOCKS.items())
-def test_what_is_not_public_is_refused_with_its_block(block: str, why: str) -> None:
-    """At both ends of each, with the reason that sends the operator to the right document and to the right switch."""
-    network = ip_network(block)
+SECTION = re.compile(r"\[(addresses|urls)(?: at port (\d+))?(?: with ([^\]]+?))?( and metadata)?\]")
 
-    for address in (network.network_address, network.broadcast_address):
-        refusal = NOTHING_ALLOWED.refusal(str(address), 443) or ""
 
-        assert why in refusal
-        assert "RELAY_ALLOW_NETWORKS" in refusal
-        assert str(address) not in refusal.split()
+def table(kind: str) -> list[Row]:
+    """The rows of all sections of that kind."""
+    rows: dict[str, list[Row]] = {"addresses": [], "urls": []}
+    section, port, rules = "", 0, NOTHING_ALLOWED
+    for line in (Path(__file__).parent / "egress.txt").read_text("utf-8").splitlines():
+        if heading := SECTION.fullmatch(line):
+            section, at, with_, metadata = heading.groups()
+            allowed = [ip_network(one) for one in (with_ or "").split()]
+            port, rules = int(at or 443), Egress(allow_http=True, allowed=allowed, allow_metadata=bool(metadata))
+        elif line and not line.startswith("#"):
+            what, verdict, why = [*re.split(r" {2,}", line.partition("     # ")[0]), ""][:3]
+            rows[section].append(Row(what, verdict, why, port, rules))
+    return rows[kind]
+
+
+ADDRESSES = table("addresses")
+URLS = [replace(row, what=json.loads(f'"{row.what}"')) for row in table("urls")]
+
+
+def judged(url: str, rules: Egress) -> tuple[str, str]:
+    """What becomes of a URL that somebody writes; a name resolves to a public address."""
+    try:
+        stored = normalise(url, allow_http=True)
+    except Invalid as refused:
+        return "unwritten", refused.problems[0].rule
+    to, port = host(stored), URL(stored, encoded=True).port
+    is_address = rules.refusal(to, 443) != NO_ADDRESS
+    refusal = rules.refusal_of_name(to, [to if is_address else "8.8.8.8"], port or 0)
+    if refusal is not None:
+        return "uncalled", refusal
+    return ("called", "") if stored == url else ("called as", stored)
+
+
+@pytest.mark.parametrize("row", ADDRESSES, ids=lambda row: f"{row.what}:{row.port}")
+def test_an_address_has_its_verdict(row: Row) -> None:
+    """As the table has it; a reason sends the operator to the right document and switch, and names no address."""
+    refusal = row.rules.refusal(row.what, row.port)
+
+    assert row.verdict == ("called" if refusal is None else "refused")
+    assert row.why in (refusal or "")
+    assert row.what not in (refusal or "").split()
+    if "not public" in (refusal or ""):
+        assert "RELAY_ALLOW_NETWORKS" in (refusal or "")
+
+
+@pytest.mark.parametrize("row", URLS, ids=lambda row: row.what)
+def test_a_url_has_its_verdict(row: Row) -> None:
+    """As the table has it: stored as written, in another spelling, refused when written, or refused at the call."""
+    verdict, why = judged(row.what, row.rules)
+
+    assert row.verdict == verdict
+    assert why == row.why if verdict.startswith("called") else row.why in why
+
+
+def test_the_table_is_long_and_says_nothing_twice() -> None:
+    """Of the spellings that have been used to get round guards, and of IANA's registries, nothing was left out."""
+    keys = [(row.what, row.port, id(row.rules)) for row in (*ADDRESSES, *URLS)]
+
+    assert 250 < len(keys) == len(set(keys))
 
 
 @given(st.sampled_from(DENIED).flatmap(within), st.integers(0, 65_535))
@@ -146,7 +175,7 @@ def test_any_text_has_an_answer(text: str, addresses: list[str], port: int) -> N
 )
 def test_what_is_no_address_is_refused(text: str) -> None:
     """Whoever hands it on would make an address of it, and not the one that we would."""
-    assert "it is no IP address" == an_egress("0.0.0.0/0", "::/0").refusal(text, 443)
+    assert NO_ADDRESS == an_egress("0.0.0.0/0", "::/0").refusal(text, 443)
 
 
 @pytest.mark.parametrize("zone", ["%eth0", "%1", "%25eth0"])
@@ -160,10 +189,10 @@ def test_a_zone_changes_nothing(zone: str) -> None:
 
 @given(st.sampled_from(DENIED).flatmap(lambda block: st.tuples(st.just(block), within(block))))
 def test_the_operator_may_allow_what_is_not_public(chosen: tuple[Network, str]) -> None:
-    """Any of it: who runs relay knows their network."""
+    """Any of it, with the second switch where it is a cloud's own: who runs relay knows their network."""
     block, address = chosen
 
-    assert None is Egress(allowed=[block]).refusal(address, 443)
+    assert None is Egress(allowed=[block], allow_metadata=True).refusal(address, 443)
 
 
 def test_an_allowed_network_allows_nothing_beside_it() -> None:
@@ -252,6 +281,8 @@ def test_a_public_name_is_called_where_each_of_its_addresses_may_be(name: str) -
     assert egress.refusal_of_name(name, ["8.8.8.8", "192.168.0.1"], 443)
     assert egress.refusal_of_name(name, ["8.8.8.8", "garbage"], 443)
     assert "it resolves to no address" == egress.refusal_of_name(name, [], 443)
+    assert None is egress.refusal_of_name(name, ["8.8.8.8"] * 1000, 443)
+    assert "more than 1000 addresses" in (egress.refusal_of_name(name, ["8.8.8.8"] * 1001, 443) or "")
 
 
 @pytest.mark.parametrize("host", ["8.8.8.8", "2606:4700::1", "[2606:4700::1]"])
@@ -267,3 +298,60 @@ def test_an_allowed_network_of_ipv4_covers_the_mapped_form(address: IPv4Address,
     allowed = IPv4Network((int(address), prefix), strict=False)
 
     assert None is Egress(allowed=[allowed]).refusal(f"::ffff:{address}", 443)
+
+
+def test_a_network_of_one_account_is_for_that_one() -> None:
+    """Beside what is allowed to all; to all others it is as before, by rules that they share."""
+    egress = Egress(allowed=[ip_network("10.1.0.0/16")], allowed_to={"a": [ip_network("10.2.0.0/16")]})
+
+    assert [None, None] == [egress.of("a").refusal(address, 443) for address in ("10.1.0.1", "10.2.0.1")]
+    assert None is egress.of("b").refusal("10.1.0.1", 443)
+    assert egress.of("b").refusal("10.2.0.1", 443)
+    assert egress.of("a").refusal("10.3.0.1", 443)
+    assert egress.of("b") is egress.of("c") is egress.of("") is egress
+    assert egress.of("a") is egress.of("a") is not egress
+
+
+def test_the_other_rules_hold_for_an_account_with_networks_of_its_own_too() -> None:
+    """What is allowed to it is not more than what could be allowed to all."""
+    theirs = {"a": [ip_network("10.0.0.0/8"), ip_network("169.254.0.0/16")]}
+
+    a = Egress(allowed_to=theirs, own=[("10.0.0.5", 9092)]).of("a")
+
+    assert "never called" in (a.refusal("10.0.0.5", 9092) or "")
+    assert "RELAY_ALLOW_METADATA" in (a.refusal("169.254.169.254", 443) or "")
+    assert "smtp" in (a.refusal("10.0.0.1", 25) or "")
+    assert frozenset({"https"}) == a.schemes
+    assert None is Egress(allowed_to=theirs, allow_metadata=True).of("a").refusal("169.254.169.254", 443)
+
+
+@pytest.mark.parametrize(
+    ("host", "port", "why"),
+    [
+        ("hooks.example.com", 443, None),
+        ("8.8.8.8", 443, None),
+        ("10.0.0.1", 443, None),
+        ("127.0.0.1", 443, "loopback"),
+        ("169.254.169.254", 80, "metadata"),
+        ("2002:7f00:1::", 443, "6to4"),
+        ("localhost", 443, "its name is local"),
+        ("receiver", 443, "its name is local"),
+        ("metadata.google.internal", 80, "its name is local"),
+        ("hooks.example.com", 25, "smtp"),
+        ("proxy.example.com", 3128, "never called"),
+        ("10.0.0.5", 9092, "never called"),
+    ],
+)
+def test_behind_a_proxy_the_host_is_judged_by_what_it_is_called(host: str, port: int, why: str | None) -> None:
+    """Literals, local names, ports and our own; what a public name resolves to is the proxy's to judge."""
+    egress = an_egress("10.0.0.0/8", own=frozenset({("proxy.example.com", 3128), ("10.0.0.5", 9092)}))
+
+    refusal = egress.refusal_unresolved(host, port)
+
+    assert refusal is None if why is None else why in (refusal or "")
+
+
+@given(st.text(), st.integers())
+def test_any_host_has_an_answer_behind_a_proxy(host: str, port: int) -> None:
+    """Nothing is raised."""
+    NOTHING_ALLOWED.refusal_unresolved(host, port)

@@ -23,9 +23,10 @@ from relay.model import (
     Trigger,
     Verdict,
 )
+from relay.pipeline.lane import Outcome
 from relay.pipeline.match import Endpoint, endpoint, unknown
 from relay.pipeline.schedule import Schedule
-from relay.pipeline.settle import admit, put_off, retry_after_s, settle
+from relay.pipeline.settle import admit, outcome_of, put_off, retry_after_s, settle
 from relay.pipeline.sign import OpenedSecret, Signer
 from tests.builders import NOON_MS, a_delivery, a_machine_in, a_subscription, an_answer
 
@@ -36,7 +37,7 @@ LAST = 5  # attempt
 NOON = "Fri, 07 Jun 2019 12:00:00 GMT"
 SIGNER = Signer([OpenedSecret(value=b"test")], [Signature.STANDARD_WEBHOOKS])
 
-NO_HEAD = (Reason.TIMEOUT, Reason.CONNECT, Reason.DNS, Reason.TLS, Reason.PROTOCOL, Reason.PROXY)
+NO_HEAD = (Reason.TIMEOUT, Reason.CONNECT, Reason.DNS, Reason.TLS, Reason.PROTOCOL)
 REFUSED = ((Reason.BLOCKED_ADDRESS, EndedBy.BLOCKED_ADDRESS), (Reason.INVALID_URL, EndedBy.INVALID_URL))
 OTHER_STATUSES = (100, 199, 300, 301, 302, 304, 307, 308, 400, 401, 404, 409, 411, 422, 429, 500, 502, 503, 599, 999)
 
@@ -117,7 +118,36 @@ def test_an_address_not_allowed_or_a_url_not_valid_ends_it_at_once(
     assert GaveUp(ended_by, reason) == settled(Failure(reason), attempt=attempt)
 
 
-@pytest.mark.parametrize("reply", [*map(an_answer, OTHER_STATUSES), *map(Failure, NO_HEAD)])
+@pytest.mark.parametrize(("deferrals", "delay_s"), [(0, 5), (1, 120), (9, 3600)])
+@pytest.mark.parametrize("attempt", [1, LAST])
+def test_a_fault_of_the_proxy_spends_no_attempt(attempt: int, deferrals: int, delay_s: int) -> None:
+    """It is ours and not the receiver's: the delivery is put off, at its last attempt too, and later each time."""
+    delivery = a_delivery(attempt=attempt, deferrals=deferrals)
+
+    now_ms = NOON_MS + MAX_AGE_MS - 1
+
+    verdict = settle(delivery, Failure(Reason.PROXY), schedule=SCHEDULE, now_ms=now_ms)
+
+    assert Deferred(delay_s, Reason.PROXY) == verdict
+
+
+def test_a_fault_of_the_proxy_that_lasts_for_too_long_ends_it() -> None:
+    """As whatever is put off again and again."""
+    now_ms = NOON_MS + MAX_AGE_MS + 1
+
+    verdict = settle(a_delivery(), Failure(Reason.PROXY), schedule=SCHEDULE, now_ms=now_ms)
+
+    assert GaveUp(EndedBy.EXPIRED, Reason.PROXY) == verdict
+
+
+def test_a_fault_of_the_proxy_says_nothing_of_the_receiver() -> None:
+    """Its lane, its circuit and its owner hear nothing of it; nor of what was refused before it was asked."""
+    for reason in Reason:
+        unasked = reason in {Reason.PROXY, Reason.BLOCKED_ADDRESS, Reason.INVALID_URL}
+        assert (outcome_of(Failure(reason)) is Outcome.NONE) is unasked
+
+
+@pytest.mark.parametrize("reply", [*map(an_answer, OTHER_STATUSES), *map(Failure, (*NO_HEAD, Reason.PROXY))])
 def test_a_test_send_has_one_attempt(reply: Reply) -> None:
     """Who sent it looks at the outcome now."""
     verdict = settled(reply, trigger=Trigger.TEST)
@@ -212,10 +242,12 @@ replies = st.builds(
 
 @given(replies, st.integers(1, 10**6), st.sampled_from(Trigger))
 def test_every_reply_has_a_verdict(reply: Reply, attempt: int, trigger: Trigger) -> None:
-    """Delivered by a 2xx alone; else a retry in a delay that has a topic, or the end."""
+    """Delivered by a 2xx alone, deferred by the proxy's fault alone; else a retry that has a topic, or the end."""
     verdict = settled(reply, attempt=attempt, trigger=trigger)
 
-    assert isinstance(verdict, Delivered | Retry | GaveUp)
+    unasked = isinstance(reply, Failure) and reply.reason is Reason.PROXY and trigger is not Trigger.TEST
+    assert isinstance(verdict, Delivered | Retry | GaveUp | Deferred)
+    assert isinstance(verdict, Deferred) == unasked
     assert isinstance(verdict, Delivered) == (isinstance(reply, Answer) and 200 <= reply.status <= 299)
     if isinstance(verdict, Retry):
         assert attempt < LAST

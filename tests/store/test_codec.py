@@ -122,6 +122,27 @@ def test_what_people_see_of_one_is_all_of_it_but_what_is_sealed(subscription: Su
     assert dict.fromkeys(subscription.headers, "***") == seen["headers"]
 
 
+@pytest.mark.parametrize(
+    ("written", "url"),
+    [
+        ("HTTPS://CRM.example:443", "https://crm.example/"),
+        ("https://crm.example/a/../b/%2e/é", "https://crm.example/b/%C3%A9"),
+        ("http://bücher.example./", "http://xn--bcher-kva.example/"),
+    ],
+)
+def test_a_url_that_somebody_else_wrote_has_the_one_spelling_too(written: str, url: str) -> None:
+    """So that what is shown, signed and sent is the same, whoever writes to the topic."""
+    assert url == read(a_stored(url=written)).url
+
+
+@pytest.mark.parametrize(
+    "written", ["https://me:pw@crm.example/", "https://127.1/", "https://crm.example:25/", "", "x"]
+)
+def test_a_url_that_could_not_be_written_is_read_as_it_is(written: str) -> None:
+    """It is refused at each call, as what it is, and `relay check` tells of it: both can be seen by its owner."""
+    assert written == read(a_stored(url=written)).url
+
+
 def test_times_are_written_to_the_millisecond_and_read_in_any_zone() -> None:
     """RFC 3339; a secret without a beginning is active from the first."""
     secret = {"key_id": "2026", "data": "AAAA", "active_at": None, "expires_at": "2019-06-07T14:00:00.007+02:00"}
