@@ -35,7 +35,7 @@ from relay.topics import Topics
 
 RESPONSE_HEADERS_BYTES = 16 * 1024  # kept of a reply's headers; aiohttp itself takes up to 1 MiB
 SIGNATURE_SHOWN = 8  # characters: enough to tell two apart, useless to forge with
-SIGNATURE_HEADERS = frozenset({"x-artibot-signature", "webhook-signature"})
+SIGNATURE_HEADERS = frozenset({"x-artibot-signature", "x-relay-signature-256", "webhook-signature"})
 HIDDEN = "***"
 SHORT_FORM_BYTES = 64 * 1024  # what is kept of a dead letter that the broker would refuse whole
 KEY_SHOWN_BYTES = 1024  # a longer key is not one: ids have 256 bytes at most
