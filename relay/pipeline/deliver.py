@@ -17,6 +17,7 @@ from typing import Any, Protocol, Self, cast
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_proto import ResponseHandler
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from relay.model import Answer, Failure, Reason, Reply, Request
@@ -27,6 +28,7 @@ HEADERS = 128
 HEAD_END = re.compile(rb"\n\r?\n")
 BLANK = re.compile(rb"(?:\r?\n)+")  # before a head: the line end of one whose last lines came alone, or nothing at all
 LINE_ENDS = (b"\r", b"\n")
+CITED = re.compile(r"b?['\"]|\n")  # where the parser's words end and a peer's begin
 HEADS_A_PIECE = 4  # looked for: the final one, after an interim one or two
 READ_BUFFER_BYTES = 8 * 1024  # twice that may wait in each connection; 512 of them must stay small
 KEEPALIVE_S = 15.0  # shorter than what most servers keep, so that we seldom write into a connection they are closing
@@ -224,4 +226,15 @@ def failure(error: BaseException) -> Failure:
             reason = Reason.CONNECT
         case _:
             reason = Reason.PROTOCOL
-    return Failure(reason, f"{type(error).__name__}: {str(error)[:200]}")
+    return Failure(reason, f"{type(error).__name__}: {_told(error)[:200]}")
+
+
+def _told(error: BaseException) -> str:
+    """What the client says of it, but for what it cites: a URL's path, or what a receiver sent back of our request."""
+    match error:
+        case aiohttp.InvalidURL():
+            return error.description or ""
+        case HttpProcessingError():
+            return CITED.split(error.message, maxsplit=1)[0]
+        case _:
+            return str(error)

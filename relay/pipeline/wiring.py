@@ -66,12 +66,14 @@ async def wired(
 
     Raises:
         KafkaError: The broker is in trouble.
+        ConfigProblem: The key ring opens none of the subscriptions.
     """
     guard = stack.enter_context(Guard(STUCK_S))
     index = Index()
     catalogue = Catalogue(config, index, metrics, transactions=ground.transactions)
     stack.push_async_callback(catalogue.close)
     await catalogue.load()
+    catalogue.refuse_a_strange_ring()
     # our own listener and the brokers are never called, whatever is allowed
     own = frozenset({(config.metrics_address[0], listener.port), *ground.brokers})
     tools = await _tools(config, metrics, index, own, stack)

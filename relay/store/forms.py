@@ -105,6 +105,16 @@ def read_secret(raw: bytes) -> bytes:
     return secret
 
 
+def read_verifying(raw: bytes) -> bytes:
+    """
+    As `read_secret`; also a public key, `whpk_` and base64, with which nothing can be signed.
+
+    Raises:
+        Invalid: As there; a public key is not looked at further.
+    """
+    return raw.strip() if raw.startswith(WHPK) else read_secret(raw)
+
+
 def is_short(secret: bytes) -> bool:
     """Whether a person should be warned."""
     return len(secret) < SHORT_SECRET_BYTES
