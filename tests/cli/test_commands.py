@@ -120,7 +120,11 @@ def test_what_sign_prints_verifies_with_verify(capsys: Capsys) -> None:
 
     assert main(["verify", "body", "--secret-file", "secret", *headers, "-o", "json"]) == 0
 
-    assert orjson.loads(capsys.readouterr().out) == {"verified": True, "why": None}
+    assert orjson.loads(capsys.readouterr().out) == {
+        "verified": True,
+        "schemes": ["artibot-sha1", "standard-webhooks"],
+        "why": None,
+    }
 
 
 @pytest.mark.parametrize(("file", "content"), [("body", BODY + b" "), ("secret", b"another")])

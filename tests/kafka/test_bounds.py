@@ -146,6 +146,8 @@ async def test_a_subscription_whose_key_is_missing_is_put_off_and_seen(kafka: st
         with Relay(kafka, prefix, tmp_path) as relay:
             await relay.prepare()
             await relay.subscribe("ok", journal.url("ok/a"))
+            theirs = ("--id", "b", "--account", "acct-2", "--name", "b", "--url", journal.url("ok/b"), "--events", "*")
+            await relay.do("subscriptions", "create", *theirs, RELAY_SECRET_KEYS=other)
             worker = relay.worker(RELAY_SECRET_KEYS=other)
             await until(lambda: relay.logged("subscription.unreadable", 1))
             await relay.emit([an_event("lead-1")])

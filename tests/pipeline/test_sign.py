@@ -1,6 +1,5 @@
 """Signatures against the standard library, the reference library and the published vectors; and what else is sent."""
 
-import binascii
 import hmac
 import json
 from base64 import b64decode, b64encode
@@ -16,8 +15,8 @@ from standardwebhooks.webhooks import Webhook
 
 from relay import __version__
 from relay.model import Delivery, Request, Signature, Trigger
-from relay.pipeline.sign import Mac, OpenedSecret, Signer, sign, standard_webhooks_key
-from relay.receiver import verify
+from relay.pipeline.sign import Mac, OpenedSecret, Signer, sign
+from relay.verification import check, verify
 from tests.builders import a_delivery, an_event
 
 VECTORS = json.loads((Path(__file__).parents[2] / "schemas" / "vectors" / "signatures.json").read_text("utf-8"))
@@ -25,14 +24,14 @@ BOTH = (Signature.ARTIBOT_SHA1, Signature.STANDARD_WEBHOOKS)
 NOON_MS = 1_700_000_000_000
 BODY = an_event().body
 NEW, OLD = b"the new secret", b"the old secret"
+URL = "https://example.com/hooks?a=%2F"
 
 
 def signed(
     delivery: Delivery, *, own: Mapping[str, str] | None = None, signer: Signer | None = None, now_ms: int = NOON_MS
 ) -> Request:
     signer = signer or Signer([OpenedSecret(value=NEW)], BOTH)
-    url = "https://example.com/hooks?a=%2F"
-    return sign(delivery, url=url, signer=signer, own_headers=own or {}, timeout_s=7.5, now_ms=now_ms)
+    return sign(delivery, url=URL, signer=signer, own_headers=own or {}, timeout_s=7.5, now_ms=now_ms)
 
 
 def sha1(secret: bytes, body: bytes = BODY) -> str:
@@ -96,7 +95,7 @@ def test_relay_signs_as_the_vector_says(case: Mapping[str, Any]) -> None:
     """These headers and no others."""
     signer = Signer(opened(case), [Signature(one) for one in case["signatures"]])
 
-    headers = signer.headers(case["body"].encode(), message_id=case["message_id"], now_ms=case["now_ms"])
+    headers = signer.headers(case["body"].encode(), url=case.get("url", URL), message_id=case["message_id"], now_ms=case["now_ms"])
 
     assert case["headers"] == headers
 
@@ -125,13 +124,6 @@ def test_what_relay_signs_relays_own_receiver_takes(secret: bytes) -> None:
     assert verify(request.headers, request.body + b" ", secret, NOON_MS / 1000) is not None
 
 
-def test_a_key_is_decoded_only_behind_its_prefix() -> None:
-    """What looks like base64 without it is taken as it is; what has it and is none is refused."""
-    assert [b"test", b"dGVzdA=="] == [standard_webhooks_key(one) for one in (b"whsec_dGVzdA==", b"dGVzdA==")]
-    with pytest.raises(binascii.Error):
-        standard_webhooks_key(b"whsec_not base64")
-
-
 # rotation
 
 
@@ -151,7 +143,7 @@ def test_a_rotated_secret_signs_from_its_activation_and_the_old_one_until_its_ex
     now_ms = NOON_MS + 500 + at_ms
     signer = rotated(active_in_ms=500, expires_in_ms=2500)
 
-    headers = signer.headers(BODY, message_id="dlv_1", now_ms=now_ms)
+    headers = signer.headers(BODY, url=URL, message_id="dlv_1", now_ms=now_ms)
 
     assert sha1(single) == headers["x-artibot-signature"]
     assert " ".join(v1(secret, now_ms=now_ms) for secret in listed) == headers["webhook-signature"]
@@ -161,14 +153,14 @@ def test_a_secret_that_is_not_active_yet_signs_where_no_other_is_left() -> None:
     """Better early than unsigned: the receiver may have learned it already."""
     signer = rotated(active_in_ms=10_000, expires_in_ms=1_000)
 
-    assert sha1(NEW) == signer.headers(BODY, message_id="m", now_ms=NOON_MS + 1_000)["x-artibot-signature"]
+    assert sha1(NEW) == signer.headers(BODY, url=URL, message_id="m", now_ms=NOON_MS + 1_000)["x-artibot-signature"]
 
 
 def test_where_every_secret_has_expired_nothing_is_signed() -> None:
     """An expired secret never signs again, and no header pretends."""
     signer = Signer([OpenedSecret(value=OLD, expires_ms=NOON_MS)], BOTH)
 
-    assert {} == signer.headers(BODY, message_id="m", now_ms=NOON_MS)
+    assert {} == signer.headers(BODY, url=URL, message_id="m", now_ms=NOON_MS)
 
 
 @pytest.mark.parametrize(
@@ -184,7 +176,7 @@ def test_only_the_schemes_that_were_asked_for_sign(schemes: tuple[Signature, ...
     """A scheme is a header."""
     signer = Signer([OpenedSecret(value=NEW)], schemes)
 
-    assert names == set(signer.headers(BODY, message_id="m", now_ms=NOON_MS))
+    assert names == set(signer.headers(BODY, url=URL, message_id="m", now_ms=NOON_MS))
 
 
 # the request
