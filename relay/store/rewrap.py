@@ -53,8 +53,7 @@ def rewrapped(one: Subscription, keys: KeyRing, *, now_ms: int) -> Subscription:
     """
     Sealed with the newest key, but for what the ring does not open; secrets that have expired are dropped.
 
-    Raises:
-        ConfigProblem: The ring is empty.
+    Never raises: an empty ring opens nothing.
     """
 
     def anew(sealed: Sealed) -> Sealed:
