@@ -39,9 +39,7 @@ def verify(
     return check(headers, body, secret, now_s, urls=urls).why
 
 
-def check(
-    headers: Mapping[str, str], body: bytes, secret: bytes, now_s: float, *, urls: Sequence[str] = ()
-) -> Checked:
+def check(headers: Mapping[str, str], body: bytes, secret: bytes, now_s: float, *, urls: Sequence[str] = ()) -> Checked:
     """
     In which schemes these bytes were signed with this secret, or why they are not to be trusted.
 

@@ -5,16 +5,12 @@ import hmac
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from relay.clock import ManualClock, SystemClock
+from relay.clock import ManualClock
 from relay.errors import Invalid
 from relay.receiver import BODIES_BYTES, Received, Receiver
 
@@ -23,6 +19,7 @@ Body = bytes | AsyncIterator[bytes]
 SECRET = b"test"
 BODY = b'{"resource_id":"lead-1"}'
 NOON_S = 1_700_000_000  # where a ManualClock starts
+
 
 def sha1(body: bytes = BODY, secret: bytes = SECRET) -> dict[str, str]:
     return {"x-artibot-signature": "sha1=" + hmac.digest(secret, body, "sha1").hex()}

@@ -240,9 +240,7 @@ def _seen(one: Subscription, config: Config) -> dict[str, Any]:
     seen = shown(one)
     if Signature.STANDARD_WEBHOOKS_ED25519 in one.signatures:
         public = public_keys(one, KeyRing(config.secret_keys))
-        seen["secrets"] = [
-            secret | {"public_key": key} for secret, key in zip(seen["secrets"], public, strict=True)
-        ]
+        seen["secrets"] = [secret | {"public_key": key} for secret, key in zip(seen["secrets"], public, strict=True)]
     return seen
 
 

@@ -1,8 +1,8 @@
 """
 A secret as a customer has it -> the key of each scheme (DESIGN.md section 8). Pure.
 
-`whsec_` is a key of Standard Webhooks in base64; `whsk_` is a pair of its asymmetric keys in base64, the private half and
-the public one behind it; whatever else is text, and is its own key.
+`whsec_` is a key of Standard Webhooks in base64; `whsk_` is a pair of its asymmetric keys in base64, the public half
+behind the private one; whatever else is text, and is its own key.
 
 A pair is made of any other secret too, always the same: RFC 5869 (HKDF) with SHA-256, no salt, and INFO, makes the 32
 bytes of the private half from what Standard Webhooks would sign with. So the shared key tells the pair, and the public

@@ -16,9 +16,9 @@ from relay.model import EVERY_ACCOUNT, Secret, State, Subscription, Subscription
 from relay.pipeline.results import rfc3339
 from relay.store.codec import alike, stored
 
-
-# Secrets of one subscription at a time: `webhook-signature` has some 150 bytes of each, and servers refuse heads over 8 KiB.
-MOST_SECRETS = 10
+MOST_SECRETS = (
+    10  # of one subscription at a time: each has 140 bytes in every head, and servers refuse heads over 8 KiB
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,7 +128,12 @@ def test_what_sign_prints_verifies_with_verify(capsys: Capsys) -> None:
     }
 
 
-EVERY = ("--signatures", "standard-webhooks,sha256,standard-webhooks-ed25519,artibot-url", "--url", "https://crm.example/")
+EVERY = (
+    "--signatures",
+    "standard-webhooks,sha256,standard-webhooks-ed25519,artibot-url",
+    "--url",
+    "https://crm.example/",
+)
 
 
 def test_every_scheme_is_signed_and_verified_by_hand(folder: Path, capsys: Capsys) -> None:

@@ -65,7 +65,7 @@ def test_what_a_missing_key_seals_is_told_and_left_as_it_is(relay: Relay, monkey
 def test_a_ring_that_was_lost_is_got_over_by_new_secrets_and_headers(
     relay: Relay, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As the runbook says: what nobody can open goes with the rotation, at once, and nothing is left under the old key."""
+    """As the runbook says: what nobody can open goes with the rotation, and nothing is left under the old key."""
     relay(*create("one"), *GIVEN)
     monkeypatch.setenv("RELAY_SECRET_KEYS", K2)
 

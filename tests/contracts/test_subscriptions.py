@@ -388,7 +388,7 @@ async def test_a_secret_under_a_key_that_this_worker_does_not_have_puts_deliveri
 
 @pytest.mark.parametrize("known", [0, 1])
 async def test_a_worker_refuses_to_start_where_its_ring_opens_nothing_at_all(config: Config, known: int) -> None:
-    """It was given another's; where it opens any, only the others wait. What cannot be read says nothing of the ring."""
+    """It was given another's; where it opens any, only the others wait. What cannot be read tells nothing of it."""
     stranger = a_config(config.kafka_bootstrap_servers, config.topic_prefix, key=OTHER_KEY)
     await write(config, "broken", b"{}")
     await create(config, a_subscription(stranger), *[a_subscription(config, "known")] * known)

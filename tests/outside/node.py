@@ -1,6 +1,6 @@
 """
-Standard Webhooks' own library for JavaScript, where Node and npm are: fetched once to a cache, as package-lock.json pins
-it, by whatever registry npm is set up for.
+Standard Webhooks' own library for JavaScript, where Node and npm are: fetched once to a cache, as package-lock.json
+pins it, from wherever npm is set up to fetch.
 """
 
 import fcntl

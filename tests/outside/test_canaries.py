@@ -12,7 +12,7 @@ from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 import pytest
@@ -58,7 +58,7 @@ class Seen:
 class Echo:
     """A receiver that sends back what it was sent, which is no HTTP; behind `/moved` it redirects to the same path."""
 
-    async def __aenter__(self) -> "Echo":
+    async def __aenter__(self) -> Self:
         self.server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
         return self
 
@@ -81,10 +81,12 @@ def a_url(base: str) -> str:
     return f"{base}/{PATH}?key={QUERY}"
 
 
-def create(name: str, url: str, *, headers: str = "headers.yaml", secret: str = "-") -> tuple[str, ...]:
+def create(name: str, url: str, *, headers: str = "headers.yaml", stdin: str = "-") -> tuple[str, ...]:
     where = ("--account", "acct-1", "--name", name, "--url", url, "--events", "*", "--header-file", headers)
-    every = "sha256,standard-webhooks,standard-webhooks-ed25519,artibot-url" if name == "next" else "artibot-sha1,sha256"
-    return ("subscriptions", "create", "--id", name, *where, "--signatures", every, "--secret-file", secret)
+    every = (
+        "sha256,standard-webhooks,standard-webhooks-ed25519,artibot-url" if name == "next" else "artibot-sha1,sha256"
+    )
+    return ("subscriptions", "create", "--id", name, *where, "--signatures", every, "--secret-file", stdin)
 
 
 def steps(journal: Journal, echo: Echo) -> list[tuple[str, tuple[str, ...], bytes]]:
@@ -99,7 +101,7 @@ def steps(journal: Journal, echo: Echo) -> list[tuple[str, tuple[str, ...], byte
         ("create echo", create("echo", a_url(echo.url("echo"))), SUPPLIED),
         ("create moved", create("moved", a_url(echo.url("moved"))), SUPPLIED),
         ("create with a password", create("bad", f"https://ann:{PASSWORD}@crm.example/"), SUPPLIED),
-        ("create with a secret for a file", create("bad", a_url("https://crm.example"), secret=SUPPLIED.decode()), b""),
+        ("create with a secret for a file", create("bad", a_url("https://crm.example"), stdin=SUPPLIED.decode()), b""),
         ("create with no YAML", create("bad", a_url("https://crm.example"), headers="broken.yaml"), SUPPLIED),
         ("create with no headers", create("bad", a_url("https://crm.example"), headers="list.yaml"), SUPPLIED),
         ("rotate", ("subscriptions", "rotate", "one", "--secret-file", "-"), NEXT),
@@ -130,7 +132,9 @@ def files(folder: Path) -> None:
     (folder / "list.yaml").write_text(f"- {HEADER}\n")
     applied = f"- {{id: one, name: Uno, secret_file: secret, header_file: headers.yaml, url: '{a_url('http://127.0.0.1:1')}'}}\n"
     (folder / "apply.yaml").write_text(applied.replace("one", "refused"))
-    (folder / "broken-apply.yaml").write_text("- {id: one, secret_file: " + SUPPLIED.decode() + ", header_file: broken.yaml}\n")
+    (folder / "broken-apply.yaml").write_text(
+        "- {id: one, secret_file: " + SUPPLIED.decode() + ", header_file: broken.yaml}\n"
+    )
 
 
 async def play(folder: Path) -> Seen:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -71,9 +71,7 @@ SCHEMES: Mapping[str, Scheme] = {
     "artibot-sha1": Scheme("x-artibot-signature", [verifiers.by_gidgethub_sha1], FOR_BODIES),
     "artibot-url": Scheme("x-artibot-signature", [verifiers.by_artibots_sample], FOR_BODIES),
     "sha256": Scheme("x-relay-signature-256", [verifiers.by_gidgethub_sha256], FOR_BODIES),
-    "standard-webhooks": Scheme(
-        "webhook-signature", [verifiers.by_standardwebhooks, verifiers.by_svix], FOR_IDS_TOO
-    ),
+    "standard-webhooks": Scheme("webhook-signature", [verifiers.by_standardwebhooks, verifiers.by_svix], FOR_IDS_TOO),
     "standard-webhooks-ed25519": Scheme("webhook-signature", [verifiers.by_cryptography], FOR_IDS_TOO),
 }
 
@@ -126,9 +124,9 @@ async def captured(folder: Path) -> dict[str, Sent]:
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Sent]]:
+def sent(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Sent]:
     """By customer."""
-    yield asyncio.run(captured(tmp_path_factory.mktemp("signed")))
+    return asyncio.run(captured(tmp_path_factory.mktemp("signed")))
 
 
 def keys(customer: Customer, sent: Sent, scheme: str) -> list[bytes]:
@@ -168,7 +166,7 @@ def another(scheme: str) -> bytes:
 
 
 def test_each_customer_has_the_public_keys_of_its_secrets(sent: dict[str, Sent]) -> None:
-    """One a secret, newest first; none of one that is too short to make a pair, which signs in the other schemes only."""
+    """One a secret, newest first; none of one that is too short for a pair, which signs in the other schemes only."""
     assert [b"whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4="] == sent["whsk"].public_keys
     assert sent["rotated"].public_keys == sent["rotated-later"].public_keys[::-1]
     assert (sent["whsec"].public_keys[0], None) == tuple(sent["rotated-from-a-short-one"].public_keys)
@@ -184,7 +182,7 @@ def test_while_a_secret_is_rotated_the_header_of_one_value_has_the_active_one(se
 
 
 def test_what_was_captured_is_what_the_path_makes(sent: dict[str, Sent]) -> None:
-    """Headers of the schemes that were asked for and no others; entries as many as there are keys, one space between."""
+    """Headers of the schemes that were asked for and no others; as many entries as keys, one space between."""
     rotated = sent["rotated"].request.headers["webhook-signature"].split(" ")
 
     assert ["v1", "v1a", "v1", "v1a"] == [entry.partition(",")[0] for entry in rotated]

@@ -1,4 +1,4 @@
-"""Verifiers that others wrote: libraries of receivers, and what a receiver without one does, as ArtiBot's samples do."""
+"""Verifiers that others wrote: libraries of receivers, and what a receiver without one does, as in ArtiBot's samples."""
 
 import hmac
 from base64 import b64decode, b64encode
@@ -70,7 +70,9 @@ def by_cryptography(one: Captured, public_key: bytes) -> bool:
     """The text of Standard Webhooks, with a key that anybody may have."""
     key = Ed25519PublicKey.from_public_bytes(b64decode(public_key.decode().removeprefix(WHPK)))
     signed = f"{one.headers['webhook-id']}.{one.headers['webhook-timestamp']}.".encode() + one.body
-    return any(_holds(key, entry[4:], signed) for entry in one.headers["webhook-signature"].split() if entry[:4] == "v1a,")
+    return any(
+        _holds(key, entry[4:], signed) for entry in one.headers["webhook-signature"].split() if entry[:4] == "v1a,"
+    )
 
 
 def _holds(key: Ed25519PublicKey, signature: str, signed: bytes) -> bool:
@@ -104,7 +106,7 @@ def _other_header(one: Captured, name: str, at: int) -> Captured:
 
 
 def spoiled(one: Captured, header: str, part: str) -> Captured:
-    """The same request with one byte of it changed; in the middle of a signature, for base64 has idle bits at its end."""
+    """The same request with one byte of it changed; well within a signature, for base64 has idle bits at its end."""
     match part:
         case "body":
             middle = len(one.body) // 2

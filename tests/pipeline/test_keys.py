@@ -27,7 +27,7 @@ def test_a_key_is_decoded_only_behind_its_prefix() -> None:
 
 @given(st.binary(min_size=LEAST_KEY_BYTES, max_size=64))
 def test_a_pair_is_made_of_what_standard_webhooks_signs_with(key: bytes) -> None:
-    """RFC 5869 in the standard library's words: no salt, one block; the same each time, and not the shared key itself."""
+    """RFC 5869 in the standard library's words: no salt, one block; it is not the shared key itself."""
     extracted = hmac.digest(bytes(32), key, "sha256")
     expected = hmac.digest(extracted, b"relay standard-webhooks-ed25519" + bytes([1]), "sha256")
 

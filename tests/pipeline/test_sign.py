@@ -101,7 +101,9 @@ def test_relay_signs_as_the_vector_says(case: Mapping[str, Any]) -> None:
     """These headers and no others."""
     signer = Signer(opened(case), [Signature(one) for one in case["signatures"]])
 
-    headers = signer.headers(case["body"].encode(), url=case.get("url", URL), message_id=case["message_id"], now_ms=case["now_ms"])
+    headers = signer.headers(
+        case["body"].encode(), url=case.get("url", URL), message_id=case["message_id"], now_ms=case["now_ms"]
+    )
 
     assert case["headers"] == headers
 
