@@ -109,7 +109,7 @@ def test_the_reference_library_agrees_on_what_is_refused(spoiled: str | None) ->
         (sha1(secret=b"other"), "x-artibot-signature does not match"),
         (sha1(b"{}"), "x-artibot-signature does not match"),
         ({"x-artibot-signature": sha1()["x-artibot-signature"].removeprefix("sha1=")}, "x-artibot-signature does not"),
-        ({"x-artibot-signature": ""}, "x-artibot-signature does not match"),
+        ({"x-artibot-signature": ""}, "x-artibot-signature does not begin with sha1="),
         ({"x-artibot-signature": "sha1=\udcff"}, "x-artibot-signature does not match"),
         (v1(secret=b"other"), "webhook-signature holds no v1"),
         (v1() | {"webhook-id": "dlv_2"}, "webhook-signature holds no v1"),

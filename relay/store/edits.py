@@ -16,9 +16,7 @@ from relay.model import EVERY_ACCOUNT, Secret, State, Subscription, Subscription
 from relay.pipeline.results import rfc3339
 from relay.store.codec import alike, stored
 
-MOST_SECRETS = (
-    10  # of one subscription at a time: each has 140 bytes in every head, and servers refuse heads over 8 KiB
-)
+MOST_SECRETS = 10  # of one subscription: each has 140 bytes of a head, and servers refuse heads over 8 KiB
 
 
 @dataclass(frozen=True, slots=True)

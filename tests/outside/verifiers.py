@@ -1,4 +1,4 @@
-"""Verifiers that others wrote: libraries of receivers, and what a receiver without one does, as in ArtiBot's samples."""
+"""Verifiers that others wrote: libraries of receivers, and what one without them does, as in ArtiBot's samples."""
 
 import hmac
 from base64 import b64decode, b64encode
