@@ -29,8 +29,8 @@ PATH, QUERY, PASSWORD = "canary-of-a-path", "canary-of-a-query", "canary-of-a-pa
 OTHER_RING = "k0:" + b64encode(b"canary-of-a-key-of-32-bytes-long").decode()
 ALWAYS = [SUPPLIED.decode(), NEXT.decode(), WRITTEN.decode(), HEADER, PASSWORD, KEY, OTHER_RING.partition(":")[2]]
 ADDRESSES = [PATH, QUERY]  # what of a URL is masked
-TOPICS = ("results", "notices", "dead-letters", "progress", "subscriptions", "deliveries.1s", "deliveries.2s")
-ATTEMPTS = 3
+TOPICS = ("results", "notices", "dead-letters", "progress", "subscriptions", "deliveries.1s")
+ATTEMPTS = 2
 
 
 def spellings(canary: str) -> list[str]:
@@ -69,10 +69,10 @@ class Echo:
         return f"http://127.0.0.1:{self.server.sockets[0].getsockname()[1]}/{path}"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        path = head.split(b" ")[1]
+        sent = await reader.read(64 * 1024)  # a request of ours is one write
+        path = sent.split(b" ")[1] if sent.startswith(b"POST") else b""
         moved = b"HTTP/1.1 301 X\r\nLocation: http://127.0.0.1%b/\r\nContent-Length: 0\r\n\r\n" % path
-        writer.write(moved if path.startswith(b"/moved") else head)
+        writer.write(moved if path.startswith(b"/moved") else sent or b"?")
         await writer.drain()
         writer.close()
 
@@ -97,7 +97,7 @@ def steps(journal: Journal, echo: Echo) -> list[tuple[str, tuple[str, ...], byte
         ("create gone", create("gone", a_url(journal.url("status/410"))), SUPPLIED),
         ("create refused", create("refused", a_url("http://127.0.0.1:1")), SUPPLIED),
         ("create blocked", create("blocked", a_url("http://10.255.255.1")), SUPPLIED),
-        ("create tls", create("tls", a_url(journal.url("").replace("http", "https").rstrip("/"))), SUPPLIED),
+        ("create tls", create("tls", a_url(echo.url("tls").replace("http", "https"))), SUPPLIED),
         ("create echo", create("echo", a_url(echo.url("echo"))), SUPPLIED),
         ("create moved", create("moved", a_url(echo.url("moved"))), SUPPLIED),
         ("create with a password", create("bad", f"https://ann:{PASSWORD}@crm.example/"), SUPPLIED),
@@ -140,7 +140,7 @@ def files(folder: Path) -> None:
 async def play(folder: Path) -> Seen:
     """One event, to all of them, and what was seen of it."""
     seen = Seen()
-    settings = {"RELAY_RETRY_DELAYS": "1s,2s", "RELAY_HOLD_DELAYS": "1s,2s", "RELAY_LOG_LEVEL": "debug"}
+    settings = {"RELAY_RETRY_DELAYS": "1s", "RELAY_HOLD_DELAYS": "1s", "RELAY_LOG_LEVEL": "debug"}
     with EmbeddedBroker() as broker:
         async with Journal() as journal, Echo() as echo:
             with Relay(broker.bootstrap, "canary", folder, **settings) as relay:

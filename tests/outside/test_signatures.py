@@ -150,7 +150,7 @@ def test_others_take_what_the_worker_sent_and_nothing_else(sent: dict[str, Sent]
     known = keys(CUSTOMERS[name], sent[name], scheme)
 
     assert known
-    for verifier in (*how.verifiers, verifiers.by_relays_own):
+    for verifier in (*how.verifiers, verifiers.by_relays_own(scheme)):
         assert [True] * len(known) == [verifier(request, key) for key in known], verifier
         for part in how.parts:
             assert not any(verifier(spoiled(request, how.header, part), key) for key in known), (verifier, part)
