@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from relay.clock import ManualClock
 from relay.errors import Invalid
@@ -63,7 +64,7 @@ async def listening(
 
 
 async def posted(
-    client: aiohttp.ClientSession, url: str, body: Body = BODY, headers: Mapping[str, str] | None = None
+    client: aiohttp.ClientSession, url: str | URL, body: Body = BODY, headers: Mapping[str, str] | None = None
 ) -> tuple[int, str]:
     async with client.post(url, data=body, headers=headers) as reply:
         return reply.status, await reply.text()
@@ -81,6 +82,26 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
             await test()
 
     asyncio.run(within_a_time())
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_signature_over_the_url_is_checked_with_the_url_that_was_called(scheme: str) -> None:
+    """Byte for byte; whoever stands before it may have taken the TLS off."""
+
+    async def test() -> None:
+        async with listening(secret=SECRET) as (url, received, client):
+            called = f"{url}/hooks?token=a%2Fb"
+            message = b"POST&" + called.replace("http", scheme).encode() + b"&" + BODY
+            signed = {"x-artibot-signature": hmac.digest(SECRET, message, "sha1").hex().upper()}
+
+            right, _ = await posted(client, URL(called, encoded=True), headers=signed)
+            wrong, why = await posted(client, url, headers=signed)
+
+        assert (200, 403) == (right, wrong)
+        assert "(artibot-url)" in why
+        assert [True, False] == [one.verified for one in received]
+
+    run(test)
 
 
 def test_a_signed_request_is_taken_and_told() -> None:

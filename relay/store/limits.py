@@ -7,6 +7,7 @@ Options of a command are texts, files have numbers and null; both are read alike
 import math
 import re
 from collections.abc import Iterable
+from typing import Any
 
 from relay.model import Signature
 
@@ -71,7 +72,7 @@ def max_in_flight(written: object) -> int | None:
     return most
 
 
-def signatures(names: Iterable[object]) -> tuple[Signature, ...]:
+def signatures(names: Iterable[Any]) -> tuple[Signature, ...]:
     """
     The schemes by these names, each once, in the order of `Signature`.
 
@@ -79,7 +80,7 @@ def signatures(names: Iterable[object]) -> tuple[Signature, ...]:
         ValueError: One is unknown, there is none, or two of them stand in the same header.
     """
     try:
-        wanted = {Signature(name) for name in names}  # type: ignore[arg-type]  whatever JSON holds
+        wanted = {Signature(name) for name in names}
     except ValueError as unknown:
         raise ValueError(f"{unknown}: this version speaks {', '.join(Signature)}") from None
     if not wanted:

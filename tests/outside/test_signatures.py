@@ -36,6 +36,7 @@ class Customer(NamedTuple):
     secret: bytes
     rotated_to: bytes | None = None
     activate_in: str = "0s"
+    live: bool = False  # rotated while the worker runs
 
     @property
     def listed(self) -> list[bytes]:
@@ -54,6 +55,7 @@ CUSTOMERS = {
     "whsec": Customer(ALL_OF_SHA1, WHSEC),
     "whsk": Customer("standard-webhooks-ed25519", WHSK),
     "rotated": Customer(ALL_OF_SHA1, RAW, WHSEC),
+    "rotated-live": Customer(ALL_OF_SHA1, RAW, WHSEC, live=True),
     "rotated-later": Customer(ALL_OF_URL, WHSEC, RAW, activate_in="1h"),
     "rotated-from-a-short-one": Customer(ALL_OF_SHA1, b"test", WHSEC),
 }
@@ -84,37 +86,52 @@ class Sent:
     public_keys: list[bytes | None]
 
 
-def registered(relay: Relay, name: str, url: str) -> list[bytes | None]:
-    """With its secret, rotated if it is to be; its public keys as `get` tells them."""
+def registered(relay: Relay, name: str, url: str) -> None:
+    """With its secret, and rotated if it is to be before the worker starts."""
     one = CUSTOMERS[name]
     where = ("--id", name, "--account", "acct-1", "--name", name, "--url", url, "--events", "*")
-    steps = [
-        (("create", *where, "--signatures", WITHOUT_A_PAIR, "--secret-file", "-"), one.secret),
-        *([(("rotate", name, "--activate-in", one.activate_in, "--secret-file", "-"), one.rotated_to)]
-          if one.rotated_to else []),
-        (("update", name, "--signatures", one.signatures), b""),
-        (("get", name, "-o", "json"), b""),
-    ]  # fmt: skip
-    for arguments, stdin in steps:
-        done = command(relay.env, "subscriptions", *arguments, stdin=stdin or b"")
-        assert done.status == 0, done.err
-    told = [secret.get("public_key") for secret in json.loads(done.out)["secrets"]]
-    return [None if key is None else key.encode() for key in told]
+    did(relay, "create", *where, "--signatures", WITHOUT_A_PAIR, "--secret-file", "-", stdin=one.secret)
+    if one.rotated_to and not one.live:
+        rotate(relay, name)
+    did(relay, "update", name, "--signatures", one.signatures)
+
+
+def rotate(relay: Relay, name: str) -> None:
+    one = CUSTOMERS[name]
+    assert one.rotated_to
+    did(relay, "rotate", name, "--activate-in", one.activate_in, "--secret-file", "-", stdin=one.rotated_to)
+
+
+def public_keys(relay: Relay, name: str) -> list[bytes | None]:
+    """As `get` tells them, newest first."""
+    told = json.loads(did(relay, "get", name, "-o", "json"))["secrets"]
+    return [None if secret.get("public_key") is None else secret["public_key"].encode() for secret in told]
+
+
+def did(relay: Relay, *arguments: str, stdin: bytes = b"") -> str:
+    """A command of `relay subscriptions` that must succeed; its stdout."""
+    done = command(relay.env, "subscriptions", *arguments, stdin=stdin)
+    assert done.status == 0, done.err
+    return done.out
 
 
 async def captured(folder: Path) -> dict[str, Sent]:
-    """One event, to every customer, by the real worker."""
+    """What the real worker sends to every customer; to one of them after a rotation while it runs."""
     with EmbeddedBroker() as broker:
         async with Journal() as journal:
             with Relay(broker.bootstrap, "signed", folder) as relay:
-                told = {
-                    name: await asyncio.to_thread(registered, relay, name, journal.url(f"ok/{name}?a=%2F"))
-                    for name in CUSTOMERS
-                }
+                for name in CUSTOMERS:
+                    await asyncio.to_thread(registered, relay, name, journal.url(f"ok/{name}?a=%2F"))
                 worker = relay.worker()
                 await relay.emit([an_event("zoë")])
                 await until(lambda: len(journal.calls) == len(CUSTOMERS))
+                for name in [name for name, one in CUSTOMERS.items() if one.live]:
+                    await asyncio.to_thread(rotate, relay, name)
+                await until(lambda: relay.logged("subscription.changed", 1))
+                await relay.emit([an_event("zoë")])
+                await until(lambda: len(journal.calls) == 2 * len(CUSTOMERS))
                 assert await relay.end(worker) == 0
+                told = {name: await asyncio.to_thread(public_keys, relay, name) for name in CUSTOMERS}
             calls = {call.path.split("/")[2].partition("?")[0]: call for call in journal.calls}
             base = journal.url("").removesuffix("/")
     return {
@@ -179,6 +196,7 @@ def test_while_a_secret_is_rotated_the_header_of_one_value_has_the_active_one(se
 
     assert [True, False] == [takes(sent["rotated"].request, secret) for secret in (WHSEC, RAW)]
     assert [True, False] == [takes(sent["rotated-later"].request, secret) for secret in (WHSEC, RAW)]
+    assert [True, False] == [takes(sent["rotated-live"].request, secret) for secret in (WHSEC, RAW)]
 
 
 def test_what_was_captured_is_what_the_path_makes(sent: dict[str, Sent]) -> None:
