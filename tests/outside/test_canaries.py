@@ -31,6 +31,7 @@ ALWAYS = [SUPPLIED.decode(), NEXT.decode(), WRITTEN.decode(), HEADER, PASSWORD, 
 ADDRESSES = [PATH, QUERY]  # what of a URL is masked
 TOPICS = ("results", "notices", "dead-letters", "progress", "subscriptions", "deliveries.1s")
 ATTEMPTS = 2
+STARTED_S = 90  # a worker joins its groups in 3 s on a quiet machine
 
 
 def spellings(canary: str) -> list[str]:
@@ -150,9 +151,8 @@ async def play(folder: Path) -> Seen:
                 for name, arguments, stdin in steps(journal, echo):
                     seen.commands[name] = await asyncio.to_thread(command, relay.env, *arguments, stdin=stdin)
                 worker = relay.worker()
-                await until(lambda: relay.logged("metrics.listening", 1))
                 await relay.emit([an_event("lead-1")])
-                await until(lambda: relay.result_count(subscription_id="refused", attempt=ATTEMPTS))
+                await until(lambda: relay.result_count(subscription_id="refused", attempt=ATTEMPTS), STARTED_S)
                 await until(lambda: relay.result_count(subscription_id="lost", reason="unreadable_secret"))
                 await until(lambda: relay.result_count(subscription_id="echo", attempt=ATTEMPTS))
                 (at,) = [line["address"] for line in relay.logs() if line["event"] == "metrics.listening"]
