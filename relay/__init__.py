@@ -16,6 +16,7 @@ is acknowledged.
     topics                             what must exist on the broker, and what of it does not               pure
     broker embedded                    what the broker is asked besides records; the one of the demo        edge
     receiver samples                   a receiver that verifies, and events to send: for trying things out  edge
+    verification                       what a receiver does with signatures                                 pure
     cli/                               the commands                                                         edge
     clock log metrics                  time, log lines and figures, each named in one place
 """

@@ -107,7 +107,9 @@ def configure(*, format_: str | None, level: str, stream: TextIO | None = None) 
     if as_json:
         renderer: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
     else:
-        renderer = [structlog.dev.ConsoleRenderer(colors=to.isatty())]
+        # Not the renderer's own choice, which would print every local variable: secrets, headers and bodies among them.
+        plain = structlog.dev.plain_traceback
+        renderer = [structlog.dev.ConsoleRenderer(colors=to.isatty(), exception_formatter=plain)]
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),

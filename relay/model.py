@@ -103,10 +103,13 @@ class State(StrEnum):
 
 
 class Signature(StrEnum):
-    """The schemes of DESIGN.md section 8 that this version speaks."""
+    """The schemes of DESIGN.md section 8; the two of ArtiBot's stand in the same header, so one excludes the other."""
 
     ARTIBOT_SHA1 = "artibot-sha1"
     STANDARD_WEBHOOKS = "standard-webhooks"
+    SHA256 = "sha256"
+    STANDARD_WEBHOOKS_ED25519 = "standard-webhooks-ed25519"
+    ARTIBOT_URL = "artibot-url"
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,9 +159,9 @@ class Subscription:
 class Request:
     """What is sent: POST, these bytes, these headers, in this order."""
 
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
+    url: str = field(repr=False)  # paths carry credentials too
+    headers: Mapping[str, str] = field(repr=False)  # the subscription's own among them, decrypted
+    body: bytes = field(repr=False)  # personal data
     timeout_s: float
     account_id: str = ""  # the subscription's: RELAY_ALLOW_NETWORKS may name it
 

@@ -1,17 +1,9 @@
-"""
-A webhook receiver that verifies: behind `relay listen`, and the far end of `relay demo`.
-
-`verify` is what a customer's receiver does, as a plain function. It shares no code with the signer, where a fault would
-be hidden by the same fault here.
-"""
+"""A webhook receiver that verifies: behind `relay listen`, and the far end of `relay demo`."""
 
 import asyncio
-import binascii
-import hmac
 import itertools
 import re
-from base64 import b64decode, b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import orjson
@@ -19,14 +11,13 @@ from aiohttp import web
 
 from relay.clock import Clock, SystemClock
 from relay.errors import Invalid, Problem
+from relay.verification import require_secret, verify
 
-TOLERANCE_S = 300  # Standard Webhooks' own libraries allow 5 minutes either way
 MAX_BODY_BYTES = 2 * 1024 * 1024  # twice RELAY_MAX_EVENT_BYTES as it comes; whoever raises that raises this
 BODIES_BYTES = 64 * 1024 * 1024  # of bodies held at once; further ones wait in the kernel's buffers
 BODY_TIMEOUT_S = 30.0  # twice RELAY_TIMEOUT_S: a sender this slow would only hold one of those places
 STOP_S = 1.0  # what a request under way is given when the receiver stops
 SHOWN_CHARACTERS = 256  # as long as ids get; the rest of a header is nobody's news
-WHSEC = b"whsec_"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,66 +34,6 @@ class Received:
     why: str | None  # why it was not accepted
     status: int  # what is answered, once the delay is over
     body_bytes: int | None  # None: it was not read to its end
-
-
-def verify(headers: Mapping[str, str], body: bytes, secret: bytes, now_s: float) -> str | None:
-    """
-    None when these bytes were signed with this secret, else why they are not to be trusted.
-
-    A sender may use one scheme or both (`x-artibot-signature`, `webhook-signature`): at least one must be there, and
-    each that is there must hold. Comparisons take the same time wherever a wrong signature differs.
-
-    Args:
-        headers: Names in lower case, or a mapping that ignores case.
-        body: Exactly as received.
-        secret: As entered; `whsec_` and base64 is decoded for Standard Webhooks only.
-        now_s: Unix time. `webhook-timestamp` may differ from it by 5 minutes.
-
-    Raises:
-        Invalid: The secret is empty, or begins with `whsec_` and is not base64. Never for what a sender does.
-    """
-    key = _standard_webhooks_key(secret)
-    sha1, listed = headers.get("x-artibot-signature"), headers.get("webhook-signature")
-    if sha1 is None and listed is None:
-        return "no signature: neither x-artibot-signature nor webhook-signature"
-    if sha1 is not None and not _same(sha1, "sha1=" + hmac.digest(secret, body, "sha1").hex()):
-        return "x-artibot-signature does not match the body and the secret"
-    return None if listed is None else _standard_webhooks(listed, headers, body, key, now_s)
-
-
-def _standard_webhooks(listed: str, headers: Mapping[str, str], body: bytes, key: bytes, now_s: float) -> str | None:
-    message_id, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
-    if not message_id:
-        return "webhook-id is missing"
-    if not re.fullmatch("[0-9]{1,10}", timestamp):
-        return "webhook-timestamp is missing or no unix time in seconds"
-    if abs(now_s - int(timestamp)) > TOLERANCE_S:
-        return f"webhook-timestamp is more than {TOLERANCE_S} s off this clock"
-    signed = b".".join((_raw(message_id), timestamp.encode(), body))
-    expected = "v1," + b64encode(hmac.digest(key, signed, "sha256")).decode()
-    # All are compared: an `any` that stops early would tell which of them was right.
-    if sum(_same(one, expected) for one in listed.split(" ")):
-        return None
-    return "webhook-signature holds no v1 signature that matches the id, the timestamp, the body and the secret"
-
-
-def _standard_webhooks_key(secret: bytes) -> bytes:
-    if not secret.removeprefix(WHSEC):
-        raise Invalid(Problem("secret", "is empty: anybody could sign with it"))
-    if not secret.startswith(WHSEC):
-        return secret
-    try:
-        return b64decode(secret.removeprefix(WHSEC), validate=True)
-    except binascii.Error:
-        raise Invalid(Problem("secret", "begins with whsec_, and what follows is no base64")) from None
-
-
-def _same(given: str, expected: str) -> bool:
-    return hmac.compare_digest(_raw(given), expected.encode())
-
-
-def _raw(header: str) -> bytes:
-    return header.encode("utf-8", "surrogateescape")  # the server's own decoding, undone
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,10 +77,10 @@ class Receiver:
             clock: For the time of day and the delay.
 
         Raises:
-            Invalid: As `verify`.
+            Invalid: As `verification.check`.
         """
         if secret is not None:
-            _standard_webhooks_key(secret)  # better now than at the first request
+            require_secret(secret)  # better now than at the first request
         self._secret = secret
         self._statuses = itertools.cycle((status,) if isinstance(status, int) else tuple(status))
         self._delay_s = delay_s
@@ -228,7 +159,7 @@ class Receiver:
         verified: bool | None = None
         if isinstance(body, _Unread):
             status, why = body.status, body.why
-        elif self._secret is not None and (why := verify(request.headers, body, self._secret, now_ms / 1000)):
+        elif self._secret is not None and (why := _refusal(request, body, self._secret, now_ms)):
             status, verified = 403, False
         else:
             status = 500 if (attempt or 1) <= self._flaky else next(self._statuses)
@@ -246,6 +177,12 @@ class Receiver:
             status=status,
             body_bytes=None if isinstance(body, _Unread) else len(body),
         )
+
+
+def _refusal(request: web.Request, body: bytes, secret: bytes, now_ms: int) -> str | None:
+    """Why its signatures do not hold. Whoever stands before us may have taken the TLS off: both schemes are tried."""
+    urls = [f"{scheme}://{request.host}{request.raw_path}" for scheme in ("http", "https")]
+    return verify(request.headers, body, secret, now_ms / 1000, urls=urls)
 
 
 def _attempt(header: str) -> int | None:

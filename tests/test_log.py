@@ -130,6 +130,25 @@ def test_a_person_at_a_terminal_reads_words() -> None:
     assert not stream.getvalue().startswith("{")
 
 
+@pytest.mark.parametrize("format_", ["console", "json"])
+def test_a_traceback_tells_where_and_not_what_was_held_there(format_: str) -> None:
+    """Local variables are secrets, headers and bodies; the renderer's own choice for people would print them."""
+    stream = io.StringIO()
+    log.configure(format_=format_, level="info", stream=stream)
+    held = "canary"[:3]
+    held += "ry of a secret"
+
+    try:
+        int(held[:0])
+    except ValueError:
+        structlog.get_logger().exception("delivery.failed")
+        logging.getLogger("aiokafka").exception("news")
+
+    assert "test_log.py" in stream.getvalue()
+    assert "ValueError" in stream.getvalue()
+    assert held not in stream.getvalue()
+
+
 def test_a_logger_that_is_kept_writes_to_the_stderr_of_the_moment(capsys: pytest.CaptureFixture[str]) -> None:
     """Its first line may go to a stderr that is closed by the time of its second."""
     log.configure(format_="json", level="info")

@@ -12,6 +12,7 @@ from relay.model import Subscription, SubscriptionId
 from relay.store.catalogue import opened
 from relay.store.edits import Stored, Unreadable
 from relay.store.keyring import CannotOpen, KeyRing
+from relay.store.rewrap import uses
 from relay.store.subscriptions import Subscriptions
 from relay.topics import Cluster, Grade, Topics, examine
 from relay.urls import normalise
@@ -57,8 +58,9 @@ async def _asked(config: Config) -> list[Finding]:
         return [*findings, Finding("subscriptions", "wrong", str(error))]
     wrong = list(_subscriptions(config, there))
     troubled = len({one.what for one in wrong})  # one may be in trouble twice
+    keys = list(_keys(config, there))
     summary = Finding("subscriptions", "wrong" if wrong else "ok", f"{len(there)}, of which {troubled} in trouble")
-    return [*findings, summary, *wrong]
+    return [*findings, *keys, summary, *wrong]
 
 
 def _topics(config: Config, cluster: Cluster) -> Iterator[Finding]:
@@ -68,6 +70,19 @@ def _topics(config: Config, cluster: Cluster) -> Iterator[Finding]:
         yield Finding(f"topic {one.topic}", state, one.what, one.remedy)
     if all(one.grade is Grade.NOTE for one in findings):
         yield Finding("topics", "ok", "all are there")
+
+
+def _keys(config: Config, there: Mapping[SubscriptionId, Stored]) -> Iterator[Finding]:
+    """What each key of the ring seals, and each that is missing from it."""
+    for use in uses(there, KeyRing(config.secret_keys)):
+        what, sealed = f"key {use.key_id}", f"seals {use.values} values of {use.subscriptions} subscriptions"
+        if use.state == "missing":
+            remedy = "put it back into RELAY_SECRET_KEYS, or rotate their secrets and set their headers again"
+            yield Finding(what, "wrong", f"{sealed}, and RELAY_SECRET_KEYS does not hold it", remedy)
+        elif use.state == "older" and use.values:
+            yield Finding(what, "note", f"{sealed}, and is not the newest", "`relay secrets rewrap` before it goes")
+        else:
+            yield Finding(what, "ok", sealed if use.values else "seals nothing")
 
 
 def _subscriptions(config: Config, there: Mapping[SubscriptionId, Stored]) -> Iterator[Finding]:

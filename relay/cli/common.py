@@ -26,6 +26,7 @@ T = TypeVar("T")
 MAX_FILE_BYTES = 16 * 1024 * 1024  # of what a person hands over: far more than any of these files has
 STDIN = "-"
 
+SECRET = re.compile("(secret|header)[-_]file")  # options whose files hold secrets; some write these in their place
 _CONTROLS = re.compile("[\x7f-\x9f]")  # control characters that JSON need not escape, and terminals obey
 
 Output = Literal["table", "json"]
@@ -128,8 +129,9 @@ def read_file(path: str, *, what: str) -> bytes:
     The bytes of a file, or of stdin.
 
     Raises:
-        Invalid: It cannot be read, or is too large.
+        Invalid: It cannot be read, or is too large; its name is cited, but where some put the secret itself.
     """
+    named = "" if SECRET.match(what) else path
     try:
         if path == STDIN:
             raw = sys.stdin.buffer.read(MAX_FILE_BYTES + 1)
@@ -137,11 +139,11 @@ def read_file(path: str, *, what: str) -> bytes:
             with Path(path).open("rb") as file:
                 raw = file.read(MAX_FILE_BYTES + 1)
     except OSError as error:
-        raise Invalid(Problem(what, f"cannot be read: {error.strerror or error}", path)) from None
+        raise Invalid(Problem(what, f"cannot be read: {error.strerror or error}", named)) from None
     except ValueError:  # a NUL in it, or what no file system has a byte for
-        raise Invalid(Problem(what, "cannot be read: no file has such a name", shown(path))) from None
+        raise Invalid(Problem(what, "cannot be read: no file has such a name", shown(named))) from None
     if len(raw) > MAX_FILE_BYTES:
-        raise Invalid(Problem(what, f"is over {MAX_FILE_BYTES} bytes", path))
+        raise Invalid(Problem(what, f"is over {MAX_FILE_BYTES} bytes", named))
     return raw
 
 
@@ -162,12 +164,15 @@ def read_yaml(path: str, *, what: str) -> Any:  # noqa: ANN401  whatever it hold
     What a YAML or JSON file holds.
 
     Raises:
-        Invalid: It cannot be read, or is neither.
+        Invalid: It cannot be read, or is neither; of a file of secrets no more is told than where.
     """
     raw = read_file(path, what=what)
     try:
         return yaml.load(raw, _Loader)  # noqa: S506  it is a SafeLoader
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError, ValueError) as error:
+        if SECRET.match(what):  # the parser cites what it read
+            mark = getattr(error, "problem_mark", None)
+            raise Invalid(Problem(what, "is no YAML" + (f": see its line {mark.line + 1}" if mark else ""))) from None
         why = " ".join(str(error).split())[:300] or type(error).__name__
         raise Invalid(Problem(what, f"is no YAML: {why}", path)) from None
 

@@ -14,7 +14,7 @@ from relay.cli.common import Common, SecretFile, read_file, run, tell
 from relay.errors import Invalid, Problem
 from relay.receiver import Received, Receiver
 from relay.settings import spelled
-from relay.store.forms import read_secret
+from relay.store.forms import read_verifying
 
 COMMON = Common()
 LAST_STATUS = 599
@@ -36,7 +36,7 @@ def listen(
     Args:
         host: Where to listen.
         port: 0 means any.
-        secret_file: What the sender signs with; - is stdin. Without, nothing is verified.
+        secret_file: What the sender signs with, or its public key (whpk_…); - is stdin. Without, nothing is verified.
         status: What to answer; several are given in turn.
         delay: Seconds to wait before answering.
         flaky: Answer 500 to the first so many attempts of each delivery.
@@ -53,7 +53,7 @@ def listen(
     ]
     if problems:
         raise Invalid(*problems)
-    secret = None if secret_file is None else read_secret(read_file(secret_file, what="secret-file"))
+    secret = None if secret_file is None else read_verifying(read_file(secret_file, what="secret-file"))
     seen: Counter[str] = Counter()
 
     def on_request(received: Received) -> None:

@@ -13,13 +13,13 @@ from relay.cli.patience import DOUBT, ask
 from relay.clock import SystemClock
 from relay.config import Config
 from relay.errors import Invalid, Problem
-from relay.model import Secret, State, Subscription, SubscriptionId
+from relay.model import Signature, State, Subscription, SubscriptionId
 from relay.store import forms
 from relay.store.codec import shown
-from relay.store.edits import change, create, delete, found, in_state, readable, rotated
+from relay.store.edits import change, create, delete, found, in_state, readable
 from relay.store.forms import is_short, read_form, read_secret
 from relay.store.keyring import KeyRing
-from relay.store.sealing import amended, generated_secret, made, new_id
+from relay.store.sealing import amended, fitting, generated_secret, made, new_id, public_keys, renewed
 from relay.store.subscriptions import Subscriptions
 
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Fields:
     filter: str | None = None
     """A JSON object of operators over the event; `null` for none."""
     signatures: str | None = None
-    """artibot-sha1, standard-webhooks, commas between."""
+    """artibot-sha1, standard-webhooks, sha256, standard-webhooks-ed25519, artibot-url, commas between."""
     header_file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     """YAML or JSON of header names and values, in place of all that it had."""
     timeout_s: float | None = None
@@ -106,7 +106,7 @@ def create_(
     now_ms = SystemClock().now_ms()
     new = made(subscription_id, values, secret, KeyRing(config.secret_keys), by=who(), now_ms=now_ms)
     ask(config, Subscriptions(config).edit(create(new, quota=config.max_subscriptions_per_account)), doubt=DOUBT)
-    common.show_one(shown(new) | ({"secret": secret.decode()} if generated else {}))
+    common.show_one(_seen(new, config) | ({"secret": secret.decode()} if generated else {}))
     return 0
 
 
@@ -129,9 +129,9 @@ def list_(*, account: str | None = None, common: Common = COMMON) -> int:
 
 @app.command
 def get(id_: Id, /, *, common: Common = COMMON) -> int:
-    """One of them."""
+    """One of them; of one that signs with standard-webhooks-ed25519 also what its receiver verifies with."""
     config = common.load("kafka_bootstrap_servers")
-    common.show_one(shown(found(ask(config, Subscriptions(config).read()), SubscriptionId(id_))))
+    common.show_one(_seen(found(ask(config, Subscriptions(config).read()), SubscriptionId(id_)), config))
     return 0
 
 
@@ -148,7 +148,7 @@ def update(id_: Id, /, *, fields: Fields = NOTHING_SAID, if_version: int | None 
     if not values:
         raise Invalid(Problem("update", "says nothing to change: `relay subscriptions update --help` has the fields"))
     keys = KeyRing(config.secret_keys)
-    return _changed(id_, lambda old: amended(old, values, keys), config, common, version=if_version)
+    return _changed(id_, lambda old: fitting(amended(old, values, keys), keys), config, common, version=if_version)
 
 
 @app.command
@@ -191,11 +191,13 @@ def rotate(
     common: Common = COMMON,
 ) -> int:
     """
-    Give it a new secret; the old ones sign too until they expire. Generated and shown this once without --secret-file.
+    Give it a new secret; the old ones sign too until they expire, but for those that no key of the ring opens.
+
+    Without --secret-file it is generated, and shown this once.
 
     Args:
         secret_file: Holds the new secret; - is stdin.
-        activate_in: x-artibot-signature stays with the old secret for so long.
+        activate_in: Headers of one value stay with the old secret for so long; webhook-signature has both at once.
         expire_in: The old secrets sign for so long.
     """
     config = common.load("kafka_bootstrap_servers", "secret_keys")
@@ -207,9 +209,8 @@ def rotate(
     active_ms = now_ms + activate_s * 1000 if activate_s else 0
 
     def alter(old: Subscription) -> Subscription:
-        sealed = keys.seal(secret, account_id=old.account_id, subscription_id=old.id)
-        new = Secret(sealed=sealed, active_ms=active_ms)
-        return rotated(new, now_ms=now_ms, expires_ms=now_ms + expire_s * 1000)(old)
+        expires_ms = now_ms + expire_s * 1000
+        return fitting(renewed(old, secret, keys, now_ms=now_ms, active_ms=active_ms, expires_ms=expires_ms), keys)
 
     return _changed(id_, alter, config, common, extra={"secret": secret.decode()} if generated else {})
 
@@ -230,8 +231,17 @@ def _changed(
     if not changes:
         tell("nothing was different")
     new = changes.get(subscription_id) or found(ask(config, subscriptions.read()), subscription_id)
-    common.show_one({**shown(new), **(extra or {})})
+    common.show_one({**_seen(new, config), **(extra or {})})
     return 0
+
+
+def _seen(one: Subscription, config: Config) -> dict[str, Any]:
+    """As people see it, with the public keys of one that has any: they are its receiver's to know."""
+    seen = shown(one)
+    if Signature.STANDARD_WEBHOOKS_ED25519 in one.signatures:
+        public = public_keys(one, KeyRing(config.secret_keys))
+        seen["secrets"] = [secret | {"public_key": key} for secret, key in zip(seen["secrets"], public, strict=True)]
+    return seen
 
 
 def _checked(said: Mapping[str, object], config: Config, missing: list[Problem] | None = None) -> dict[str, Any]:

@@ -1,25 +1,28 @@
 """`relay sign`, `relay verify`, `relay filter test`, `relay version`: what relay does, by hand."""
 
 import os
+from collections.abc import Callable
 from typing import Annotated
 
 import orjson
 from cyclopts import App, Parameter
 
-from relay import __version__
-from relay.cli.common import STDIN, Common, File, read_file, read_yaml
+from relay import __version__, verification
+from relay.cli.common import STDIN, Common, File, read_file, read_yaml, tell
 from relay.clock import SystemClock
 from relay.errors import Invalid, Problem
 from relay.model import Signature
 from relay.pipeline.filters import compile_filter
+from relay.pipeline.keys import public_key
 from relay.pipeline.sign import OpenedSecret, Signer
-from relay.receiver import verify as verify_
 from relay.settings import shown, visible
-from relay.store.forms import MAX_ID_BYTES, read_secret
+from relay.store import limits
+from relay.store.forms import MAX_ID_BYTES, read_secret, read_verifying
 
 filter_app = App(name="filter", help="Filters of subscriptions.")
 
 COMMON = Common()
+DEFAULT = (Signature.ARTIBOT_SHA1, Signature.STANDARD_WEBHOOKS)  # as of a subscription that names none
 LAST_S = 9_999_999_999  # ten digits, the most that receivers read; milliseconds have thirteen
 MESSAGE_ID = visible(MAX_ID_BYTES, "it is sent as a header")
 Hyphened = Annotated[str | None, Parameter(allow_leading_hyphen=True)]
@@ -30,27 +33,37 @@ def sign(
     /,
     *,
     secret_file: File,
+    signatures: str = ",".join(DEFAULT),
+    url: str = "",
     id_: Annotated[str | None, Parameter(name="--id")] = None,
     timestamp: int | None = None,
     common: Common = COMMON,
 ) -> int:
     """
-    Print the headers that relay would sign these bytes with.
+    Print the headers that relay would sign these bytes with; with standard-webhooks-ed25519 the public key on stderr.
 
     Args:
         body: A file of exactly the bytes that are sent; - is stdin.
         secret_file: The secret; - is stdin.
+        signatures: The schemes, commas between, as of a subscription.
+        url: Where it is sent, as the subscription shows it: artibot-url signs it too.
         id_: The webhook-id; a random one where none is given.
         timestamp: Unix seconds; now where none is given.
     """
-    if problems := [*_of_id(id_), *_of_time("timestamp", timestamp)]:
+    schemes, wrong = _schemes(signatures, url)
+    if problems := [*wrong, *_of_id(id_), *_of_time("timestamp", timestamp)]:
         raise Invalid(*problems)
-    secret, raw = _both(secret_file, body)
+    secret, raw = _both(secret_file, body, read_secret)
     at_ms = SystemClock().now_ms() if timestamp is None else timestamp * 1000
     message_id = f"msg_{os.urandom(12).hex()}" if id_ is None else id_
-    signer = Signer([OpenedSecret(value=secret)], tuple(Signature))
+    try:
+        signer = Signer([OpenedSecret(value=secret)], schemes)
+    except ValueError as rule:
+        raise Invalid(Problem("secret-file", f"is none for these schemes: it {rule}")) from None
     headers = {"webhook-id": message_id, "webhook-timestamp": str(at_ms // 1000)}
-    headers |= signer.headers(raw, message_id=message_id, now_ms=at_ms)
+    headers |= signer.headers(raw, url=url, message_id=message_id, now_ms=at_ms)
+    if Signature.STANDARD_WEBHOOKS_ED25519 in schemes:
+        tell(f"public key: {public_key(secret)}")
     if common.output == "json":
         common.show_one(headers)
     else:
@@ -64,28 +77,31 @@ def verify(
     *,
     secret_file: File,
     header: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    url: str | None = None,
     at: int | None = None,
     common: Common = COMMON,
 ) -> int:
     """
-    Say whether these bytes and headers were signed with this secret; exit status 1 when they were not.
+    Say in which schemes these bytes were signed with this secret, or why they were not: then exit status 1.
 
     Args:
         body: A file of exactly the bytes that arrived; - is stdin.
-        secret_file: The secret; - is stdin.
+        secret_file: The secret, or a public key (whpk_…); - is stdin.
         header: `name: value`, as it arrived; may be given more than once.
+        url: Where it was sent, which artibot-url signs too.
         at: Unix seconds to check the timestamp against; now where none is given.
     """
     if problems := _of_time("at", at):
         raise Invalid(*problems)
-    secret, raw = _both(secret_file, body)
+    secret, raw = _both(secret_file, body, read_verifying)
     split = [one.partition(":") for one in header]
     if bad := [name for name, colon, _ in split if not colon]:
         raise Invalid(*(Problem("header", "must be written `name: value`", one) for one in bad))
     headers = {name.strip().lower(): value.strip() for name, _, value in split}
-    why = verify_(headers, raw, secret, SystemClock().now_ms() / 1000 if at is None else at)
-    common.show_one({"verified": why is None, "why": why})
-    return 0 if why is None else 1
+    now_s = SystemClock().now_ms() / 1000 if at is None else at
+    checked = verification.check(headers, raw, secret, now_s, urls=() if url is None else (url,))
+    common.show_one({"verified": checked.why is None, "schemes": checked.schemes, "why": checked.why})
+    return 0 if checked.why is None else 1
 
 
 @filter_app.command(name="test")
@@ -141,10 +157,20 @@ def _of_time(option: str, seconds: int | None) -> list[Problem]:
     return [Problem(option, f"must be from 0 to {LAST_S}: seconds since 1970", shown(str(seconds)))]
 
 
-def _both(secret_file: str, body: str) -> tuple[bytes, bytes]:
+def _schemes(names: str, url: str) -> tuple[tuple[Signature, ...], list[Problem]]:
+    try:
+        schemes = limits.signatures(name.strip() for name in names.split(","))
+    except ValueError as rule:
+        return (), [Problem("signatures", str(rule), shown(names))]
+    if Signature.ARTIBOT_URL in schemes and not url:
+        return (), [Problem("url", "is needed: artibot-url signs it too")]
+    return schemes, []
+
+
+def _both(secret_file: str, body: str, read: Callable[[bytes], bytes]) -> tuple[bytes, bytes]:
     if secret_file == body == STDIN:
         raise Invalid(Problem("secret-file", "only one of the two can be stdin"))
-    return read_secret(read_file(secret_file, what="secret-file")), read_file(body, what="body")
+    return read(read_file(secret_file, what="secret-file")), read_file(body, what="body")
 
 
 def _json(raw: bytes, what: str) -> object:

@@ -6,6 +6,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     filters   the JSON operator filter, compiled once                                       pure
     match     Event x subscriptions -> endpoints, in id order                               pure
     schedule  attempt -> delay, deferral -> delay, when a record is due                     pure
+    keys      a secret -> the key of each scheme                                            pure
     sign      Delivery x Endpoint x now -> Request                                          pure
     egress    which addresses may be called, with the reason                                pure
     connect   connections to what egress allows, or to the proxy; a pool for each set of rules  edge (aiohttp)

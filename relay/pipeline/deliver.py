@@ -1,12 +1,14 @@
 """Request -> Reply over HTTP/1.1. A refused, slow or lying receiver is a Reply, never an exception. Edge."""
 
 import errno
+import re
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
 from typing import Protocol, Self
 
 import aiohttp
 from aiohttp.abc import AbstractResolver
+from aiohttp.http_exceptions import HttpProcessingError
 from yarl import URL
 
 from relay.errors import Invalid
@@ -16,6 +18,7 @@ from relay.pipeline.connect import HEADERS, LINE_BYTES, READ_BUFFER_BYTES, Block
 from relay.pipeline.egress import Egress
 from relay.urls import masked, normalise
 
+CITED = re.compile(r"b?['\"]|\n")  # where the parser's words end and a peer's begin
 URLS_CACHED = 10_000  # parsed URLs kept: as many as there are busy subscriptions
 
 
@@ -149,4 +152,15 @@ def failure(error: BaseException) -> Failure:
             reason = Reason.CONNECT
         case _:
             reason = Reason.PROTOCOL
-    return Failure(reason, f"{type(error).__name__}: {str(error)[:200]}")
+    return Failure(reason, f"{type(error).__name__}: {_told(error)[:200]}")
+
+
+def _told(error: BaseException) -> str:
+    """What the client says of it, but for what it cites: a URL's path, or what a receiver sent back of our request."""
+    match error:
+        case aiohttp.InvalidURL():
+            return error.description or ""
+        case HttpProcessingError():
+            return CITED.split(error.message, maxsplit=1)[0]
+        case _:
+            return str(error)

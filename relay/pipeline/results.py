@@ -33,10 +33,12 @@ from relay.model import (
 from relay.pipeline.decode import delivery_headers
 from relay.pipeline.match import Endpoint
 from relay.topics import Topics
+from relay.urls import masked
 
 RESPONSE_HEADERS_BYTES = 16 * 1024  # kept of a reply's headers; aiohttp itself takes up to 1 MiB
 SIGNATURE_SHOWN = 8  # characters: enough to tell two apart, useless to forge with
-SIGNATURE_HEADERS = frozenset({"x-artibot-signature", "webhook-signature"})
+SIGNATURE_HEADERS = frozenset({"x-artibot-signature", "x-relay-signature-256", "webhook-signature"})
+LOCATIONS = frozenset({"location", "content-location"})  # a redirect often names the path that it was asked for
 HIDDEN = "***"
 SHORT_FORM_BYTES = 64 * 1024  # what is kept of a dead letter that the broker would refuse whole
 KEY_SHOWN_BYTES = 1024  # a longer key is not one: ids have 256 bytes at most
@@ -225,11 +227,11 @@ def _shown(headers: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]
 
 
 def _kept(headers: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    """Repeats joined, Set-Cookie values hidden, cut where the bound is reached."""
+    """Repeats joined, Set-Cookie values hidden and Location's path, cut where the bound is reached."""
     kept: dict[str, str] = {}
     room = RESPONSE_HEADERS_BYTES
     for name, value in headers:
-        shown = _clean(HIDDEN if name == "set-cookie" else value)
+        shown = HIDDEN if name == "set-cookie" else masked(value) if name in LOCATIONS else _clean(value)
         room -= len(", " if name in kept else name) + len(shown.encode())
         if room < 0:
             break

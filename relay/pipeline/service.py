@@ -30,7 +30,7 @@ async def run_worker(config: Config, stop: asyncio.Event, *, socket_path: Path |
         socket_path: Where to listen instead of at the metrics address, which somebody else has; none may call either.
 
     Raises:
-        ConfigProblem: The metrics address cannot be listened on.
+        ConfigProblem: The metrics address cannot be listened on, or the key ring opens none of the subscriptions.
         TopicProblem: A topic is missing or could not keep a promise; nothing was read.
         TooManyMalformed: See `faults`.
     """

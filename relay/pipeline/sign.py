@@ -6,15 +6,18 @@ costs two copies of a hash state and no key schedule: 1.2 microseconds for 1.2 k
 """
 
 import hashlib
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
 from relay import __version__
 from relay.model import Delivery, Request, Signature
+from relay.pipeline.keys import ed25519_key, makes_pair, standard_webhooks_key
 
 USER_AGENT = f"relay/{__version__}"
-WHSEC = "whsec_"  # how Standard Webhooks writes a key: the prefix, then base64
+ED25519 = Signature.STANDARD_WEBHOOKS_ED25519
 
 
 class Mac:
@@ -51,59 +54,93 @@ class OpenedSecret:
         return self.expires_ms is None or now_ms < self.expires_ms
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Keys:
-    artibot_sha1: Mac
-    standard_webhooks: Mac
+    """Of one secret, prepared for the schemes in use; None: that one is not. The secret itself is not kept."""
+
+    artibot_sha1: Mac | None
+    artibot_url: Mac | None
+    sha256: Mac | None
+    standard_webhooks: Mac | None
+    ed25519: Ed25519PrivateKey | None
     active_ms: int
     expires_ms: int | None
 
     def holds(self, now_ms: int) -> bool:
         return self.expires_ms is None or now_ms < self.expires_ms
 
+    def listed(self, prefix: bytes, body: bytes) -> list[str]:
+        """Its entries of `webhook-signature`."""
+        entries = []
+        if self.standard_webhooks:
+            entries.append("v1," + b64encode(self.standard_webhooks.over(prefix, body)).decode())
+        if self.ed25519:
+            entries.append("v1a," + b64encode(self.ed25519.sign(prefix + body)).decode())
+        return entries
 
-def standard_webhooks_key(secret: bytes) -> bytes:
-    """What Standard Webhooks signs with: the decoded bytes behind `whsec_`, else the secret's own."""
-    prefix = WHSEC.encode()
-    return b64decode(secret[len(prefix) :], validate=True) if secret.startswith(prefix) else secret
+
+def _prepared(secret: OpenedSecret, schemes: frozenset[Signature]) -> _Keys:
+    """Raises ValueError for what is no key of one of the schemes."""
+
+    def mac(scheme: Signature, key: bytes, algorithm: str) -> Mac | None:
+        return Mac(key, algorithm) if scheme in schemes else None
+
+    return _Keys(
+        artibot_sha1=mac(Signature.ARTIBOT_SHA1, secret.value, "sha1"),
+        artibot_url=mac(Signature.ARTIBOT_URL, secret.value, "sha1"),
+        sha256=mac(Signature.SHA256, secret.value, "sha256"),
+        standard_webhooks=mac(Signature.STANDARD_WEBHOOKS, standard_webhooks_key(secret.value), "sha256"),
+        ed25519=ed25519_key(secret.value) if ED25519 in schemes else None,
+        active_ms=secret.active_ms,
+        expires_ms=secret.expires_ms,
+    )
 
 
 class Signer:
-    """The keys of one subscription, newest first, and the schemes that it uses."""
+    """The keys of one subscription, newest first, prepared for the schemes that it uses."""
 
-    __slots__ = ("_keys", "_schemes")
+    __slots__ = ("_keys",)
 
     def __init__(self, secrets: Sequence[OpenedSecret], schemes: Sequence[Signature]) -> None:
-        self._schemes = frozenset(schemes)
+        """
+        Ready.
+
+        Raises:
+            ValueError: A secret is no key of one of the schemes; it is not cited.
+        """
         self._keys = tuple(
-            _Keys(
-                Mac(secret.value, "sha1"),
-                Mac(standard_webhooks_key(secret.value), "sha256"),
-                secret.active_ms,
-                secret.expires_ms,
-            )
-            for secret in secrets
+            # An older one was there before its receiver had a public key: where it makes none, nobody misses it.
+            _prepared(secret, frozenset(schemes) - ({ED25519} if place and not makes_pair(secret.value) else set()))
+            for place, secret in enumerate(secrets)
         )
 
-    def headers(self, body: bytes, *, message_id: str, now_ms: int) -> dict[str, str]:
+    def headers(self, body: bytes, *, url: str, message_id: str, now_ms: int) -> dict[str, str]:
         """
         The signature headers of these bytes at this time.
 
-        Single-value headers use the newest secret that is active; `webhook-signature` lists every secret that has not
+        Headers of one value use the newest secret that is active; `webhook-signature` lists every secret that has not
         expired, one space between (both Python libraries raise on two).
+
+        Args:
+            body: What is sent.
+            url: Where to, byte for byte; `artibot-url` signs it too.
+            message_id: The webhook-id.
+            now_ms: When, of which the second is signed.
         """
         keys = [keys for keys in self._keys if keys.holds(now_ms)]
         signed: dict[str, str] = {}
         if not keys:
             return signed
-        if Signature.ARTIBOT_SHA1 in self._schemes:
-            current = next((one for one in keys if one.active_ms <= now_ms), keys[-1])
+        current = next((one for one in keys if one.active_ms <= now_ms), keys[-1])
+        if current.artibot_sha1:
             signed["x-artibot-signature"] = "sha1=" + current.artibot_sha1.over(body).hex()
-        if Signature.STANDARD_WEBHOOKS in self._schemes:
-            prefix = f"{message_id}.{now_ms // 1000}.".encode()
-            signed["webhook-signature"] = " ".join(
-                "v1," + b64encode(one.standard_webhooks.over(prefix, body)).decode() for one in keys
-            )
+        elif current.artibot_url:
+            signed["x-artibot-signature"] = current.artibot_url.over(b"POST&", url.encode(), b"&", body).hex().upper()
+        if current.sha256:
+            signed["x-relay-signature-256"] = "sha256=" + current.sha256.over(body).hex()
+        prefix = f"{message_id}.{now_ms // 1000}.".encode()
+        if entries := [entry for one in keys for entry in one.listed(prefix, body)]:
+            signed["webhook-signature"] = " ".join(entries)
         return signed
 
 
@@ -132,7 +169,7 @@ def sign(
         "relay-attempt": str(delivery.attempt),
         "relay-trigger": delivery.trigger,
     }
-    headers |= signer.headers(event.body, message_id=delivery.id, now_ms=now_ms)
+    headers |= signer.headers(event.body, url=url, message_id=delivery.id, now_ms=now_ms)
     for name, value in own_headers.items():
         headers.setdefault(name, value)
     return Request(url=url, headers=headers, body=event.body, timeout_s=timeout_s, account_id=delivery.account_id)

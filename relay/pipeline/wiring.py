@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -70,12 +70,14 @@ async def wired(
 
     Raises:
         KafkaError: The broker is in trouble.
+        ConfigProblem: The key ring opens none of the subscriptions.
     """
     guard = stack.enter_context(Guard(STUCK_S))
     index = Index()
     catalogue = Catalogue(config, index, metrics, transactions=ground.transactions)
     stack.push_async_callback(catalogue.close)
     await catalogue.load()
+    catalogue.refuse_a_strange_ring()
     # our own listener and the brokers are never called, whatever is allowed
     own = Own(config, {(config.metrics_address[0], listener.port), *ground.brokers})
     tools = await _tools(config, metrics, index, own, stack)
@@ -102,27 +104,7 @@ async def wired(
         stack.push_async_callback(intake.close, leave=config.on_stop == "leave")
         await intake.open()
 
-    def refresh() -> None:
-        metrics.in_flight.set(dispatch.in_flight)
-        metrics.buffer_bytes.set(tools.room.held_bytes)
-        metrics.unacknowledged.set(tools.produce.unacknowledged)
-        metrics.waiting.set(lanes.queued)
-        for state, count in census.counted(lanes, tools.clock.monotonic()).items():
-            metrics.lanes.labels(state).set(count)
-        metrics.delayed.set(deliveries.held)
-        metrics.lag.clear()
-        metrics.open.clear()
-        for intake in intakes:
-            intake.show(metrics)
-
-    def page_of_lanes(query: Mapping[str, str]) -> bytes:
-        now_s, now_ms = tools.clock.monotonic(), tools.clock.now_ms()
-        asked = census.Asked(subscription=query.get("subscription"), state=query.get("state"))
-        return orjson.dumps(census.page(lanes, asked, now_s=now_s, now_ms=now_ms, worker=tools.worker))
-
-    listener.refresh = refresh
-    listener.lanes = page_of_lanes
-    listener.ready = lambda: all(intake.joined for intake in intakes)
+    _show(listener, metrics, tools, intakes, deliveries, dispatch)
     interval_s = config.commit_interval_s
     drain_s = config.drain_s
     worker = Worker(tools, intakes, events, deliveries, dispatch, commit_interval_s=interval_s, drain_s=drain_s)
@@ -149,6 +131,40 @@ async def wired(
         log.info("worker.stopped")
 
     return work
+
+
+def _show(  # noqa: PLR0917  all that has something to show
+    listener: Listener,
+    metrics: Metrics,
+    tools: Bench,
+    intakes: Sequence[Intake],
+    deliveries: Deliveries,
+    dispatch: Dispatch,
+) -> None:
+    """What /metrics, /lanes and /readyz tell from now on."""
+    lanes = dispatch.lanes
+
+    def refresh() -> None:
+        metrics.in_flight.set(dispatch.in_flight)
+        metrics.buffer_bytes.set(tools.room.held_bytes)
+        metrics.unacknowledged.set(tools.produce.unacknowledged)
+        metrics.waiting.set(lanes.queued)
+        for state, count in census.counted(lanes, tools.clock.monotonic()).items():
+            metrics.lanes.labels(state).set(count)
+        metrics.delayed.set(deliveries.held)
+        metrics.lag.clear()
+        metrics.open.clear()
+        for intake in intakes:
+            intake.show(metrics)
+
+    def page_of_lanes(query: Mapping[str, str]) -> bytes:
+        now_s, now_ms = tools.clock.monotonic(), tools.clock.now_ms()
+        asked = census.Asked(subscription=query.get("subscription"), state=query.get("state"))
+        return orjson.dumps(census.page(lanes, asked, now_s=now_s, now_ms=now_ms, worker=tools.worker))
+
+    listener.refresh = refresh
+    listener.lanes = page_of_lanes
+    listener.ready = lambda: all(intake.joined for intake in intakes)
 
 
 async def _tools(config: Config, metrics: Metrics, index: Index, own: Own, stack: AsyncExitStack) -> Bench:

@@ -2,6 +2,8 @@
 Subscriptions on their compacted topic.
 
     keyring        secrets sealed and opened: AES-256-GCM under a ring of keys
+    sealing        secrets and headers of a subscription sealed, and what is unchanged left as it was
+    rewrap         what each key seals, and all of it sealed with the newest
     codec          a subscription <-> the bytes of its record                                pure
     forms          what a person wrote of a subscription -> values, or every problem at once pure
     limits         the bounds of timeout, rate and requests under way                        pure

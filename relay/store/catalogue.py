@@ -14,14 +14,17 @@ from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
 from relay.broker import kafka_settings
 from relay.config import Config
+from relay.errors import ConfigProblem, Problem
 from relay.metrics import Metrics
 from relay.model import Record, Sealed, Subscription, SubscriptionId
 from relay.pipeline.match import Endpoint, Index, endpoint, unknown
 from relay.pipeline.notice import Kind
 from relay.pipeline.sign import OpenedSecret, Signer
+from relay.settings import shown
 from relay.store.edits import Stored, Unreadable, re_enabled
 from relay.store.follow import Follower
 from relay.store.keyring import CannotOpen, KeyRing
+from relay.store.rewrap import sealed_of
 from relay.store.subscriptions import fold
 from relay.topics import Topics
 
@@ -45,13 +48,13 @@ def opened(subscription: Subscription, keys: KeyRing) -> Endpoint:
         OpenedSecret(value=plain(one.sealed), active_ms=one.active_ms, expires_ms=one.expires_ms)
         for one in subscription.secrets
     ]
-    if not secrets:
-        raise CannotOpen("it has no secret")
-    headers = {name: plain(sealed).decode() for name, sealed in subscription.headers.items()}
+    if all(one.expires_ms is not None for one in secrets):
+        raise CannotOpen("it has no secret that lasts, and nothing is sent unsigned")
     try:
+        headers = {name: plain(sealed).decode() for name, sealed in subscription.headers.items()}
         return endpoint(subscription, signer=Signer(secrets, subscription.signatures), headers=headers)
-    except ValueError as error:  # whsec_ that is not base64: no writer of ours stores that
-        raise CannotOpen(f"a secret is none: {error}") from None
+    except ValueError:  # a whsec_ that is no base64, a pair that is none: no writer of ours stores that
+        raise CannotOpen("a secret or header is none that could be used") from None
 
 
 class Catalogue:
@@ -87,6 +90,19 @@ class Catalogue:
             self._put(subscription_id)
         self._count()
         log.info("subscriptions.loaded", subscriptions=len(self._index), unreadable=len(self._unreadable))
+
+    def refuse_a_strange_ring(self) -> None:
+        """
+        At its start a worker whose ring opens nothing ends: it was given another's, and would put all off unseen.
+
+        Raises:
+            ConfigProblem: There are subscriptions, and not one of them opens. Where any does, those that do not wait.
+        """
+        there = [one for one in self._stored.values() if isinstance(one, Subscription)]
+        if there and all(one.id in self._unreadable for one in there):
+            ids = sorted({sealed.key_id for one in there for sealed in sealed_of(one)})
+            rule = f"opens none of the {len(there)} subscriptions that are stored: they are sealed with"
+            raise ConfigProblem(Problem("RELAY_SECRET_KEYS", f"{rule} {', '.join(map(shown, ids))}"))
 
     async def follow(self) -> None:
         """Changes are in force as they are written, until cancelled. Never raises for trouble of the broker's."""

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import orjson
 
 from relay.errors import Invalid, Malformed, Problem
-from relay.model import EVENT_TYPES, Sealed, Secret, Signature, State, Subscription, SubscriptionId
+from relay.model import EVENT_TYPES, Sealed, Secret, State, Subscription, SubscriptionId
 from relay.pipeline.filters import compile_filter
 from relay.pipeline.results import rfc3339
 from relay.store import limits
@@ -128,7 +128,7 @@ def _subscription(raw: Mapping[str, Any]) -> Subscription:
         events=field("events", lambda events: tuple(_event(one) for one in _list(events))),
         filter=field("filter", _filter),
         secrets=field("secrets", lambda secrets: tuple(_secret(one) for one in _list(secrets))),
-        signatures=field("signatures", lambda names: tuple(Signature(name) for name in _list(names))),
+        signatures=field("signatures", lambda names: limits.signatures(_list(names))),
         headers=field("headers", lambda headers: {_text(name): _opened(one) for name, one in headers.items()}),
         timeout_s=field("timeout_s", _or_null(_number)),
         rate_per_s=field("rate_per_s", _or_null(lambda rate: limits.rate_per_s(_number(rate)))),

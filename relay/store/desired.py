@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from relay.errors import Conflict, Invalid, NotAllowed, Problem
-from relay.model import EVERY_ACCOUNT, Secret, Subscription, SubscriptionId
+from relay.model import EVERY_ACCOUNT, Subscription, SubscriptionId
 from relay.store.codec import alike, shown, stored
-from relay.store.edits import Changes, Existing, Unreadable, account_of, found, rotated, touched
+from relay.store.edits import Changes, Existing, Unreadable, account_of, found, touched
 from relay.store.keyring import KeyRing
-from relay.store.sealing import amended, made, newest_secret
+from relay.store.sealing import amended, fitting, made, newest_secret, renewed
 
 OLD_SECRET_MS = 24 * 3_600_000  # as `rotate`: the old one signs too for a day
 QUIET = {"version", "updated_at", "updated_by", "secrets", "headers"}  # told otherwise, or not at all
@@ -25,7 +25,7 @@ class Desired:
     """One subscription as the file says it."""
 
     id: SubscriptionId
-    values: Mapping[str, Any]  # of `forms.read_form`
+    values: Mapping[str, Any] = field(repr=False)  # of `forms.read_form`; of headers the values as they are
     secret: bytes | None = field(repr=False)  # None: not said
 
 
@@ -57,7 +57,7 @@ class Apply:
         Raises:
             Invalid: A new one lacks a field; an account would change.
             NotAllowed: An account would have more than its quota.
-            Conflict: One cannot be read.
+            Conflict: One cannot be read, or has too many secrets.
         """
         self.differences = []
         changes: dict[SubscriptionId, Subscription | None] = {}
@@ -88,8 +88,9 @@ class Apply:
             raise Invalid(Problem("account_id", f"never changes: it is {old.account_id}"))
         new = amended(old, one.values, self.keys)
         if one.secret is not None and newest_secret(old, self.keys) != one.secret:
-            sealed = self.keys.seal(one.secret, account_id=old.account_id, subscription_id=old.id)
-            new = rotated(Secret(sealed=sealed), now_ms=self.now_ms, expires_ms=self.now_ms + OLD_SECRET_MS)(new)
+            expires_ms = self.now_ms + OLD_SECRET_MS
+            new = renewed(new, one.secret, self.keys, now_ms=self.now_ms, expires_ms=expires_ms)
+        fitting(new, self.keys)
         if alike(stored(new), stored(old)):
             return None
         self.differences.append(Difference(one.id, "update", _fields(old, new)))

@@ -16,6 +16,8 @@ from relay.model import EVERY_ACCOUNT, Secret, State, Subscription, Subscription
 from relay.pipeline.results import rfc3339
 from relay.store.codec import alike, stored
 
+MOST_SECRETS = 10  # of one subscription: each has 140 bytes of a head, and servers refuse heads over 8 KiB
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
@@ -155,6 +157,9 @@ def rotated(new: Secret, *, now_ms: int, expires_ms: int) -> Callable[[Subscript
         new: Sealed, with the time from which single-value headers use it.
         now_ms: What has expired by now is dropped.
         expires_ms: Of the secrets before it.
+
+    Raises:
+        Conflict: It has as many as it may have; when altered.
     """
 
     def alter(old: Subscription) -> Subscription:
@@ -165,6 +170,9 @@ def rotated(new: Secret, *, now_ms: int, expires_ms: int) -> Callable[[Subscript
             for one in old.secrets
             if one.expires_ms is None or one.expires_ms > now_ms
         ]
+        if len(kept) >= MOST_SECRETS:
+            rule = f"it has {len(kept)} secrets that have not expired, and {MOST_SECRETS} at most sign at a time"
+            raise Conflict(f"subscription {old.id} cannot be rotated again yet: {rule}")
         return dataclasses.replace(old, secrets=(new, *kept))
 
     return alter

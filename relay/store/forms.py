@@ -7,7 +7,6 @@ serve the options of `relay subscriptions create|update` (texts) and the files o
 
 import difflib
 import re
-from base64 import b64decode
 from binascii import Error as NotBase64
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,8 +15,9 @@ import orjson
 
 from relay.config import Config
 from relay.errors import Invalid, Problem
-from relay.model import ACTIONS, EVENT_TYPES, EVERY_ACCOUNT, RESOURCE, Signature
+from relay.model import ACTIONS, EVENT_TYPES, EVERY_ACCOUNT, RESOURCE
 from relay.pipeline.filters import compile_filter
+from relay.pipeline.keys import WHPK, WHSK, ed25519_key, standard_webhooks_key
 from relay.settings import shown
 from relay.store import limits
 from relay.store.codec import NOT_BUILT
@@ -30,7 +30,6 @@ MAX_REASON_CHARACTERS = 1_000  # a sentence or two
 MAX_BOTS = 1_000
 MAX_SECRET_BYTES = 256
 SHORT_SECRET_BYTES = 16  # shorter ones are accepted with a warning: the seed's own is `test`
-WHSEC = b"whsec_"
 MAX_HEADERS = 50
 MAX_HEADER_BYTES = 4 * 1024  # of a value; servers refuse heads over 8 KiB or so
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,100}")  # RFC 9110 section 5.6.2, in lower case
@@ -93,14 +92,27 @@ def read_secret(raw: bytes) -> bytes:
         raise Invalid(Problem("secret", "must be UTF-8")) from None
     if not 1 <= len(secret) <= MAX_SECRET_BYTES:
         raise Invalid(Problem("secret", f"must have 1 to {MAX_SECRET_BYTES} bytes", f"{len(secret)} bytes"))
-    if secret.startswith(WHSEC):
-        try:
-            key = b64decode(secret.removeprefix(WHSEC), validate=True)
-        except NotBase64:
-            key = b""
-        if not key:
-            raise Invalid(Problem("secret", "begins with whsec_, and what follows is no base64"))
+    if secret.startswith(WHPK):
+        raise Invalid(Problem("secret", "begins with whpk_: a public key signs nothing"))
+    try:
+        key = ed25519_key(secret) if secret.startswith(WHSK) else standard_webhooks_key(secret)
+    except NotBase64:
+        key = b""
+    except ValueError as rule:
+        raise Invalid(Problem("secret", str(rule))) from None
+    if not key:
+        raise Invalid(Problem("secret", "begins with whsec_, and what follows is no base64"))
     return secret
+
+
+def read_verifying(raw: bytes) -> bytes:
+    """
+    As `read_secret`; also a public key, `whpk_` and base64, with which nothing can be signed.
+
+    Raises:
+        Invalid: As there; a public key is not looked at further.
+    """
+    return raw.strip() if raw.startswith(WHPK) else read_secret(raw)
 
 
 def is_short(secret: bytes) -> bool:
@@ -154,7 +166,7 @@ def _readers(config: Config) -> Mapping[str, Callable[[Any], Any]]:
         "url": lambda written: normalise(_text(written), allow_http=config.allow_http),
         "events": _events,
         "filter": _filter,
-        "signatures": _signatures,
+        "signatures": lambda written: limits.signatures(_listed(written)),
         "headers": _headers,
         "timeout_s": lambda written: limits.timeout_s(written, config.timeout_s),
         "rate_per_s": limits.rate_per_s,
@@ -227,16 +239,6 @@ def _filter(written: object) -> Mapping[str, Any] | None:
             raise ValueError("must be a JSON object, or null for none")
         compile_filter(value)
     return value
-
-
-def _signatures(written: object) -> tuple[Signature, ...]:
-    try:
-        wanted = {Signature(name) for name in _listed(written)}
-    except ValueError as unknown:
-        raise ValueError(f"{unknown}: this version speaks {', '.join(Signature)}") from None
-    if not wanted:
-        raise ValueError("must name at least one: nobody could tell who sent a request")
-    return tuple(one for one in Signature if one in wanted)
 
 
 def _headers(written: object) -> dict[str, str]:

@@ -29,6 +29,11 @@ class KeyRing:
         self._ciphers: Mapping[str, AESGCM] = {key_id: AESGCM(key) for key_id, key in keys}
 
     @property
+    def ids(self) -> tuple[str, ...]:
+        """Of all keys, newest first."""
+        return tuple(self._ciphers)
+
+    @property
     def newest(self) -> str | None:
         """The id of the key that seals; None: the ring is empty."""
         return self._newest

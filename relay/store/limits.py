@@ -6,6 +6,10 @@ Options of a command are texts, files have numbers and null; both are read alike
 
 import math
 import re
+from collections.abc import Iterable
+from typing import Any
+
+from relay.model import Signature
 
 LEAST_TIMEOUT_S = 0.1  # a receiver further away would never be in time
 # Slower than one in ten seconds, nearly all would be put off again and again. Beyond the other there is no limit to
@@ -66,6 +70,24 @@ def max_in_flight(written: object) -> int | None:
     if type(most) is not int or not 1 <= most <= MOST_IN_FLIGHT:  # a boolean is no number
         raise ValueError(f"must be a whole number from 1 to {MOST_IN_FLIGHT}, or {NO_LIMIT} for no limit")
     return most
+
+
+def signatures(names: Iterable[Any]) -> tuple[Signature, ...]:
+    """
+    The schemes by these names, each once, in the order of `Signature`.
+
+    Raises:
+        ValueError: One is unknown, there is none, or two of them stand in the same header.
+    """
+    try:
+        wanted = {Signature(name) for name in names}
+    except ValueError as unknown:
+        raise ValueError(f"{unknown}: this version speaks {', '.join(Signature)}") from None
+    if not wanted:
+        raise ValueError("must name at least one: nobody could tell who sent a request")
+    if wanted >= {Signature.ARTIBOT_SHA1, Signature.ARTIBOT_URL}:
+        raise ValueError("artibot-sha1 and artibot-url stand in the same header: name one of them")
+    return tuple(one for one in Signature if one in wanted)
 
 
 def _number(written: object) -> float:

@@ -6,9 +6,11 @@ from base64 import b32encode, b64encode
 from collections.abc import Mapping
 from typing import Any
 
-from relay.model import Sealed, Secret, State, Subscription, SubscriptionId
+from relay.errors import Invalid, Problem
+from relay.model import Sealed, Secret, Signature, State, Subscription, SubscriptionId
+from relay.pipeline.keys import WHSEC, ed25519_key, public_key
 from relay.pipeline.results import rfc3339
-from relay.store.forms import WHSEC
+from relay.store.edits import rotated
 from relay.store.keyring import CannotOpen, KeyRing
 
 ID_BYTES = 16  # 128 bits, as a UUID: 26 characters of base32
@@ -41,12 +43,13 @@ def made(
 
     Raises:
         ConfigProblem: The ring is empty.
+        Invalid: As `fitting`.
     """
     sealed = _sealed(values, None, subscription_id, values["account_id"], keys)
     at = rfc3339(now_ms)
     mark = keys.seal(secret, account_id=values["account_id"], subscription_id=subscription_id)
     stamped = {"id": subscription_id, "state": State.ACTIVE, "updated_by": by, "created_at": at, "updated_at": at}
-    return Subscription(**sealed | stamped, secrets=(Secret(sealed=mark),))
+    return fitting(Subscription(**sealed | stamped, secrets=(Secret(sealed=mark),)), keys)
 
 
 def amended(old: Subscription, values: Mapping[str, Any], keys: KeyRing) -> Subscription:
@@ -57,6 +60,52 @@ def amended(old: Subscription, values: Mapping[str, Any], keys: KeyRing) -> Subs
         ConfigProblem: The ring is empty, and there are headers to seal.
     """
     return dataclasses.replace(old, **_sealed(values, old, old.id, old.account_id, keys))
+
+
+def renewed(
+    old: Subscription, secret: bytes, keys: KeyRing, *, now_ms: int, expires_ms: int, active_ms: int = 0
+) -> Subscription:
+    """
+    With a new secret in front. Those before it sign too until they expire; one that the ring does not open never can.
+
+    Args:
+        old: As it was.
+        secret: What it signs with from now on.
+        keys: Seals it.
+        now_ms: Those that have expired by now are dropped.
+        expires_ms: Of the secrets before it.
+        active_ms: From when headers of one value use it; 0: from now on.
+
+    Raises:
+        ConfigProblem: The ring is empty.
+        Conflict: As `edits.rotated`.
+    """
+    able = tuple(one for one in old.secrets if _opened(one.sealed, old, keys) is not None)
+    sealed = keys.seal(secret, account_id=old.account_id, subscription_id=old.id)
+    new = Secret(sealed=sealed, active_ms=active_ms)
+    return rotated(new, now_ms=now_ms, expires_ms=expires_ms)(dataclasses.replace(old, secrets=able))
+
+
+def fitting(one: Subscription, keys: KeyRing) -> Subscription:
+    """
+    As it is, if its newest secret can sign in all its schemes; one that cannot be opened is not judged.
+
+    Raises:
+        Invalid: It cannot.
+    """
+    secret = newest_secret(one, keys) if Signature.STANDARD_WEBHOOKS_ED25519 in one.signatures else None
+    try:
+        if secret is not None:
+            ed25519_key(secret)
+    except ValueError as rule:
+        name = Signature.STANDARD_WEBHOOKS_ED25519.value
+        raise Invalid(Problem("signatures", f"{name} needs another secret: this one {rule}")) from None
+    return one
+
+
+def public_keys(of: Subscription, keys: KeyRing) -> list[str | None]:
+    """What its `v1a` signatures are verified with, a secret each; None: it cannot be opened, or makes no pair."""
+    return [_public(_opened(one.sealed, of, keys)) for one in of.secrets]
 
 
 def newest_secret(of: Subscription, keys: KeyRing) -> bytes | None:
@@ -77,6 +126,13 @@ def _sealed(
         for name, value in values["headers"].items()
     }
     return {**values, "headers": headers}
+
+
+def _public(secret: bytes | None) -> str | None:
+    try:
+        return None if secret is None else public_key(secret)
+    except ValueError:
+        return None
 
 
 def _opened(sealed: Sealed, of: Subscription, keys: KeyRing) -> bytes | None:

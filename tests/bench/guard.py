@@ -62,7 +62,11 @@ def costs_us() -> tuple[float, float]:
     (body,) = bodies(1)
     subscription = Subscription(id=SubscriptionId("sub_1"), account_id="a", name="", url="", events=())
     signer = Signer([OpenedSecret(value=b"0123456789abcdef")], subscription.signatures)
-    signatures = _each_us(lambda number: signer.headers(body, message_id="dlv_" + "0" * 32, now_ms=number))
+    signatures = _each_us(
+        lambda number: signer.headers(
+            body, url="https://receiver.example/", message_id="dlv_" + "0" * 32, now_ms=number
+        )
+    )
     return asyncio.run(_guard_us()), signatures
 
 

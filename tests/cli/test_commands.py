@@ -43,6 +43,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "body").write_bytes(BODY)
     (tmp_path / "secret").write_bytes(SECRET + b"\n")
     (tmp_path / "whsec").write_text(WHSEC)
+    (tmp_path / "whsec-long").write_text("whsec_" + b64encode(bytes(range(32))).decode())
     return tmp_path
 
 
@@ -120,7 +121,70 @@ def test_what_sign_prints_verifies_with_verify(capsys: Capsys) -> None:
 
     assert main(["verify", "body", "--secret-file", "secret", *headers, "-o", "json"]) == 0
 
-    assert orjson.loads(capsys.readouterr().out) == {"verified": True, "why": None}
+    assert orjson.loads(capsys.readouterr().out) == {
+        "verified": True,
+        "schemes": ["artibot-sha1", "standard-webhooks"],
+        "why": None,
+    }
+
+
+EVERY = (
+    "--signatures",
+    "standard-webhooks,sha256,standard-webhooks-ed25519,artibot-url",
+    "--url",
+    "https://crm.example/",
+)
+
+
+def test_every_scheme_is_signed_and_verified_by_hand(folder: Path, capsys: Capsys) -> None:
+    """The public key, which `sign` tells on stderr, verifies the asymmetric one alone; the URL is signed too."""
+    assert main(["sign", "body", "--secret-file", "whsec-long", *EVERY]) == 0
+    said = capsys.readouterr()
+    headers = [f"--header={line}" for line in said.out.splitlines()]
+    (folder / "public").write_text(said.err.removeprefix("public key: "))
+    asked = {
+        "secret": ["--secret-file", "whsec-long", "--url", "https://crm.example/"],
+        "public": ["--secret-file", "public"],
+        "elsewhere": ["--secret-file", "whsec-long", "--url", "https://crm.example/else"],
+    }
+
+    answers = {}
+    for name, more in asked.items():
+        status = main(["verify", "body", *headers, *more, "-o", "json"])
+        answers[name] = status, orjson.loads(capsys.readouterr().out)
+
+    schemes = ["standard-webhooks", "sha256", "standard-webhooks-ed25519", "artibot-url"]
+    assert (0, {"verified": True, "schemes": schemes, "why": None}) == answers["secret"]
+    assert (0, ["standard-webhooks-ed25519"]) == (answers["public"][0], answers["public"][1]["schemes"])
+    assert (1, schemes[:3]) == (answers["elsewhere"][0], answers["elsewhere"][1]["schemes"])
+    assert "(artibot-url)" in answers["elsewhere"][1]["why"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--signatures", "artibot-sha1,artibot-url"], "signatures: artibot-sha1 and artibot-url stand in the same"),
+        (["--signatures", "md5"], "signatures: 'md5' is not a valid Signature: this version speaks artibot-sha1"),
+        (["--signatures", "artibot-url"], "url: is needed: artibot-url signs it too"),
+        (["--signatures", "standard-webhooks-ed25519"], "secret-file: is none for these schemes: it has fewer than 24"),
+    ],
+)
+def test_schemes_that_cannot_sign_are_refused(capsys: Capsys, wrong: list[str], said: str) -> None:
+    """Exit status 2, and why; nothing is signed by half."""
+    assert main([*SIGN, *wrong]) == 2
+
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith(f"relay: {said}")
+
+
+def test_a_public_key_signs_nothing(folder: Path, capsys: Capsys) -> None:
+    """It is taken for what it is, and not for text."""
+    (folder / "public").write_text("whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=")
+
+    assert main(["sign", "body", "--secret-file", "public"]) == 2
+
+    assert "relay: secret: begins with whpk_: a public key signs nothing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("file", "content"), [("body", BODY + b" "), ("secret", b"another")])

@@ -12,6 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from tests.cli.driver import GIVEN, URL, Relay, create
 
+LONG = "a secret that is long enough for a pair"
+
 
 def test_a_new_subscription_is_printed_as_it_is_stored(relay: Relay) -> None:
     """With its id, events by their canonical names, and of its secret no more than when it holds."""
@@ -69,6 +71,63 @@ def test_rotate_keeps_the_old_secret_for_as_long_as_it_is_told(relay: Relay) -> 
     assert new["expires_at"] is None
     assert old["expires_at"] > new["active_at"]
     assert "secret" not in done.json
+
+
+def test_the_public_keys_of_one_that_has_them_are_shown(relay: Relay, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To hand to its receiver, from the first answer on; without the ring nobody can tell them."""
+    signed = ("--signatures", "standard-webhooks-ed25519")
+    made = relay(*create("one"), *signed, *GIVEN, "-o", "json", stdin=LONG).json
+    rotated = relay("subscriptions", "rotate", "one", "-o", "json").json
+    got = relay("subscriptions", "get", "one", "-o", "json").json
+    plain = relay("subscriptions", "update", "one", "--signatures", "sha256", "-o", "json").json
+    relay("subscriptions", "update", "one", *signed)
+    monkeypatch.delenv("RELAY_SECRET_KEYS")
+    without = relay("subscriptions", "get", "one", "-o", "json").json
+
+    (first,) = [secret["public_key"] for secret in made["secrets"]]
+    assert first.startswith("whpk_")
+    assert first == rotated["secrets"][1]["public_key"] != rotated["secrets"][0]["public_key"]
+    assert rotated["secrets"] == got["secrets"]
+    assert ["active_at", "expires_at"] == list(plain["secrets"][0])
+    assert [None, None] == [secret["public_key"] for secret in without["secrets"]]
+
+
+def test_a_secret_that_could_be_guessed_from_its_public_key_is_refused(relay: Relay) -> None:
+    """Wherever it would come to be used for one; nothing is written."""
+    relay(*create("one"), *GIVEN, stdin="short")
+    ed25519 = ("--signatures", "standard-webhooks-ed25519")
+
+    refused = [
+        relay(*create("two"), *ed25519, *GIVEN, stdin="short"),
+        relay("subscriptions", "update", "one", *ed25519),
+    ]
+    relay("subscriptions", "rotate", "one", *GIVEN, stdin=LONG)
+    allowed = relay("subscriptions", "update", "one", *ed25519)
+    refused.append(relay("subscriptions", "rotate", "one", *GIVEN, stdin="short"))
+
+    assert [2, 2, 2] == [done.status for done in refused]
+    assert all("standard-webhooks-ed25519 needs another secret" in done.err for done in refused)
+    assert 0 == allowed.status
+    assert ["one"] == [one["id"] for one in relay("subscriptions", "list", "-o", "json").json]
+
+
+@pytest.mark.parametrize("content", ["authorization: 'Bearer t0ken\n", "x: *t0ken", "x: !t0ken y", "\tx: t0ken\0"])
+def test_a_file_of_headers_that_cannot_be_read_is_not_cited(relay: Relay, tmp_path: Path, content: str) -> None:
+    """The parser would show the line, or the word; which line it was is told."""
+    (tmp_path / "headers").write_text(content)
+
+    done = relay(*create("one"), "--header-file", "headers", *GIVEN)
+
+    assert done.status == 2
+    assert done.err.startswith("relay: header-file: is no YAML")
+    assert "t0ken" not in done.err
+
+
+def test_a_secret_in_place_of_its_file_is_not_cited(relay: Relay) -> None:
+    """A slip that would otherwise stand in whatever keeps this output."""
+    done = relay(*create("one"), "--secret-file", "s3cret")
+
+    assert (2, "relay: secret-file: cannot be read: No such file or directory\n") == (done.status, done.err)
 
 
 def test_a_change_changes_what_is_said_and_nothing_else(relay: Relay) -> None:

@@ -17,6 +17,7 @@ import pytest
 import uvloop
 from aiohttp.abc import AbstractResolver, ResolveResult
 from aiohttp.client_reqrep import ConnectionKey
+from aiohttp.http_exceptions import BadHttpMessage, BadStatusLine, LineTooLong
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -1066,3 +1067,20 @@ def test_an_exception_of_the_clients_has_a_reason(expected: Reason, error: Excep
 def test_the_detail_of_a_failure_is_short() -> None:
     """A receiver may have written it."""
     assert 250 > len(failure(aiohttp.ClientPayloadError("x" * 10_000)).detail)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        aiohttp.InvalidURL("https://receiver.example/t0ken?key=t0ken", "it is none"),
+        aiohttp.InvalidUrlClientError("https://receiver.example/t0ken", "is not canonical"),
+        BadStatusLine("POST /t0ken HTTP/1.1"),
+        BadHttpMessage("Expected HTTP/:\n\n  b'POST /t0ken HTTP/1.1'\n    ^"),
+        LineTooLong(b"x-echo: t0ken", 8190),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_the_detail_of_a_failure_cites_neither_a_path_nor_what_a_receiver_sent_back(error: Exception) -> None:
+    """Paths carry credentials, and an echo server sends ours back as if it were an answer."""
+    assert "t0ken" not in failure(error).detail
+    assert failure(error).detail.startswith(f"{type(error).__name__}: ")

@@ -27,7 +27,7 @@ from relay.broker import Broker, kafka_settings
 from relay.clock import SystemClock
 from relay.config import Config
 from relay.embedded import EmbeddedBroker
-from relay.errors import Conflict, NotFound, TopicProblem, Unreachable
+from relay.errors import ConfigProblem, Conflict, NotFound, TopicProblem, Unreachable
 from relay.metrics import Metrics
 from relay.model import Event, State, Subscription, SubscriptionId
 from relay.pipeline.disable import Disable, Wish
@@ -419,6 +419,46 @@ async def test_a_secret_under_a_key_that_this_worker_does_not_have_puts_deliveri
 
         await Subscriptions(config).edit(with_bot("bot-7"))
         await in_force(lambda: ["crm"] == worker.matched("bot-7") and [] == worker.matched("bot-1"))
+        assert not worker.opened()
+
+
+@pytest.mark.parametrize("known", [0, 1])
+async def test_a_worker_refuses_to_start_where_its_ring_opens_nothing_at_all(config: Config, known: int) -> None:
+    """It was given another's; where it opens any, only the others wait. What cannot be read tells nothing of it."""
+    stranger = a_config(config.kafka_bootstrap_servers, config.topic_prefix, key=OTHER_KEY)
+    await write(config, "broken", b"{}")
+    await create(config, a_subscription(stranger), *[a_subscription(config, "known")] * known)
+    catalogue = Catalogue(config, Index(), Metrics(), transactions=False)
+
+    await catalogue.load()
+    try:
+        if known:
+            catalogue.refuse_a_strange_ring()
+        else:
+            with pytest.raises(ConfigProblem, match="RELAY_SECRET_KEYS: opens none of the 1 subscriptions"):
+                catalogue.refuse_a_strange_ring()
+    finally:
+        await catalogue.close()
+
+
+async def test_a_worker_of_an_empty_topic_starts_with_any_ring(config: Config) -> None:
+    """As it is before the first customer."""
+    catalogue = Catalogue(config, Index(), Metrics(), transactions=False)
+    await catalogue.load()
+
+    catalogue.refuse_a_strange_ring()
+
+    await catalogue.close()
+
+
+async def test_one_whose_every_secret_expires_is_put_off(config: Config) -> None:
+    """No writer of ours leaves one so; nothing is ever sent unsigned."""
+    one = a_subscription(config)
+    expiring = tuple(dataclasses.replace(secret, expires_ms=NOON) for secret in one.secrets)
+    await create(config, dataclasses.replace(one, secrets=expiring))
+
+    async with following(config) as worker:
+        assert ["crm"] == worker.matched()
         assert not worker.opened()
 
 

@@ -1,5 +1,6 @@
 """What a worker may take of a machine, and how several of them share the work: on a real Kafka."""
 
+import asyncio
 import json
 import re
 from collections import Counter
@@ -140,12 +141,21 @@ async def test_a_topic_whose_delay_is_no_longer_configured_is_read_until_it_is_e
 
 
 async def test_a_subscription_whose_key_is_missing_is_put_off_and_seen(kafka: str, prefix: str, tmp_path: Path) -> None:
-    """Nothing is sent unsigned and nothing is skipped; with the key back its deliveries go out."""
-    other = "k2:" + "A" * 43 + "="
+    """
+    Nothing is sent unsigned and nothing is skipped; with the key back its deliveries go out.
+
+    A worker whose ring opens nothing at all says so and ends.
+    """
+    other, strange = "k2:" + "A" * 43 + "=", "k3:" + "B" * 42 + "A="
     async with Journal() as journal:
         with Relay(kafka, prefix, tmp_path) as relay:
             await relay.prepare()
             await relay.subscribe("ok", journal.url("ok/a"))
+            theirs = ("--id", "b", "--account", "acct-2", "--name", "b", "--url", journal.url("ok/b"), "--events", "*")
+            await relay.do("subscriptions", "create", *theirs, RELAY_SECRET_KEYS=other)
+            refused = relay.worker(RELAY_SECRET_KEYS=strange)
+            assert 2 == await asyncio.to_thread(refused.wait, 60)
+            assert "opens none of the 2 subscriptions that are stored: they are sealed with k1, k2" in relay.raw_logs()
             worker = relay.worker(RELAY_SECRET_KEYS=other)
             await until(lambda: relay.logged("subscription.unreadable", 1))
             await relay.emit([an_event("lead-1")])

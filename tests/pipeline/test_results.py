@@ -24,6 +24,7 @@ from relay.model import (
     Reason,
     Reply,
     Retry,
+    Signature,
     Source,
     SubscriptionId,
     Trigger,
@@ -122,13 +123,13 @@ def test_the_subscriptions_own_headers_are_told_by_name_only() -> None:
 
 def test_signatures_are_cut_to_eight_characters() -> None:
     """Enough to tell two apart; of a list, of several secrets, no more than of one."""
-    to = an_endpoint()
+    to = an_endpoint(signatures=(Signature.ARTIBOT_SHA1, Signature.STANDARD_WEBHOOKS, Signature.SHA256))
     attempt = an_attempt(to, an_answer())
     assert attempt.request is not None
 
     shown: Any = result(a_delivery(), Delivered(), attempt, to, worker="w")["request_headers"]
 
-    for name in ("x-artibot-signature", "webhook-signature"):
+    for name in ("x-artibot-signature", "x-relay-signature-256", "webhook-signature"):
         whole = attempt.request.headers[name]
         assert whole[:8] == shown[name]
         assert len(whole) > 40
@@ -140,6 +141,17 @@ def test_the_values_of_set_cookie_are_removed_and_their_number_is_not() -> None:
     shown = answered(headed(("set-cookie", "a=1"), ("via", "x"), ("set-cookie", "b=2"), ("via", "y")))
 
     assert {"set-cookie": "***, ***", "via": "x, y"} == shown["response_headers"]
+
+
+@pytest.mark.parametrize("name", ["location", "content-location"])
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [("https://example.com/hooks/t0ken/?key=1", "https://example.com/…"), ("/hooks/t0ken/", "…"), ("\udcff", "…"),
+     ("https://ann:pass@example.com/", "…")],
+)  # fmt: skip
+def test_where_a_redirect_leads_is_told_as_a_url_is(name: str, value: str, shown: str) -> None:
+    """Most lead to the path that was called, but for a slash: its origin is what helps, and no more is told."""
+    assert {name: shown} == answered(headed((name, value)))["response_headers"]
 
 
 def test_a_reply_is_not_kept_where_the_subscription_does_not_want_it() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from relay.errors import Conflict, NotAllowed, NotFound
 from relay.model import EVERY_ACCOUNT, Sealed, Secret, State, Subscription, SubscriptionId
 from relay.store.edits import (
+    MOST_SECRETS,
     Changes,
     Edit,
     Existing,
@@ -242,6 +243,16 @@ def test_a_secret_that_has_expired_is_dropped() -> None:
 def test_a_rotation_of_one_without_secrets_gives_it_one() -> None:
     """It has nothing to expire."""
     assert (a_secret("new"),) == rotate()
+
+
+def test_a_subscription_has_only_so_many_secrets_at_a_time() -> None:
+    """Each of them is in every request's head; when the next may be given follows from when the others expire."""
+    full = [a_secret(f"{n}", NOON_MS + 1) for n in range(MOST_SECRETS)]
+
+    assert MOST_SECRETS == len(rotate(*full[1:]))
+    assert MOST_SECRETS == len(rotate(*full[1:], a_secret("gone", NOON_MS)))
+    with pytest.raises(Conflict, match="it has 10 secrets that have not expired"):
+        rotate(*full)
 
 
 @given(st.lists(st.none() | st.integers(NOON_MS - 5, NOON_MS + 5), max_size=6), st.integers(NOON_MS, NOON_MS + 5))

@@ -7,17 +7,27 @@ from typing import Any
 
 import pytest
 
-from relay.errors import ConfigProblem
-from relay.model import State, Subscription, SubscriptionId
+from relay.errors import ConfigProblem, Invalid
+from relay.model import Signature, State, Subscription, SubscriptionId
 from relay.store.forms import ID, read_secret
 from relay.store.keyring import KeyRing
-from relay.store.sealing import amended, generated_secret, made, new_id, newest_secret
+from relay.store.sealing import (
+    amended,
+    fitting,
+    generated_secret,
+    made,
+    new_id,
+    newest_secret,
+    public_keys,
+    renewed,
+)
 from tests.builders import NOON_MS, a_subscription
 
 KEYS = KeyRing([("2026", bytes(32))])
 LATER = KeyRing([("2027", bytes(range(32))), ("2026", bytes(32))])
 OTHERS = KeyRing([("2030", bytes(range(32)))])
-SECRET = b"correct horse battery"
+SECRET = b"correct horse battery"  # 21 bytes
+LONG = b"correct horse battery staple"
 TOKEN = "Bearer t0ken"
 
 
@@ -99,6 +109,59 @@ def test_a_secret_that_cannot_be_opened_is_none() -> None:
     """Nor is there one where there are no secrets; neither raises."""
     assert newest_secret(made_of(), OTHERS) is None
     assert newest_secret(a_subscription(secrets=()), KEYS) is None
+
+
+def test_a_new_secret_stands_in_front_and_the_old_one_signs_on() -> None:
+    """With the time from which headers of one value use it."""
+    old = made_of()
+
+    new = renewed(old, LONG, LATER, now_ms=NOON_MS, expires_ms=NOON_MS + 10, active_ms=NOON_MS + 5)
+
+    assert LONG == newest_secret(new, LATER)
+    assert [(NOON_MS + 5, None), (0, NOON_MS + 10)] == [(one.active_ms, one.expires_ms) for one in new.secrets]
+    assert old.secrets[0].sealed == new.secrets[1].sealed
+
+
+def test_a_secret_that_the_ring_does_not_open_goes_with_the_next_rotation() -> None:
+    """Its key was lost: as long as it stood there nothing could be sent."""
+    new = renewed(made_of(OTHERS), SECRET, KEYS, now_ms=NOON_MS, expires_ms=NOON_MS + 10)
+
+    assert 1 == len(new.secrets)
+    assert SECRET == newest_secret(new, KEYS)
+
+
+ED25519 = (Signature.STANDARD_WEBHOOKS_ED25519,)
+
+
+def test_a_secret_that_makes_no_pair_cannot_be_used_for_one() -> None:
+    """Neither at first nor later; what it is that is missing is said, and it is not cited."""
+    with pytest.raises(Invalid, match="signatures: standard-webhooks-ed25519 needs another secret") as refused:
+        made_of(signatures=ED25519)
+    with pytest.raises(Invalid):
+        fitting(amended(made_of(), {"signatures": ED25519}, KEYS), KEYS)
+
+    assert SECRET.decode() not in str(refused.value)
+
+
+def test_one_that_does_or_that_nobody_can_open_is_not_refused() -> None:
+    """Of the latter nothing is known; the worker puts it off."""
+    able = renewed(made_of(), LONG, KEYS, now_ms=NOON_MS, expires_ms=NOON_MS + 10)
+    able = amended(able, {"signatures": ED25519}, KEYS)
+
+    assert able == fitting(able, KEYS)
+    assert able == fitting(able, OTHERS)
+
+
+def test_public_keys_stand_as_the_secrets_do() -> None:
+    """None of one that makes no pair, or cannot be opened."""
+    both = renewed(made_of(), LONG, LATER, now_ms=NOON_MS, expires_ms=NOON_MS + 10)
+
+    first, second = public_keys(both, LATER)
+
+    assert first is not None
+    assert first.startswith("whpk_")
+    assert second is None
+    assert [None, None] == public_keys(both, OTHERS)
 
 
 def test_a_generated_id_is_one_that_forms_takes_and_is_new_each_time() -> None:
