@@ -8,6 +8,7 @@ import base64
 import binascii
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Never, TypeVar
@@ -234,6 +235,17 @@ def network(text: str) -> Network:
         return ipaddress.ip_network(text)
     except ValueError:
         raise ValueError("must be a CIDR without host bits, as in 10.0.0.0/8 or fd00::/8") from None
+
+
+def command(text: str) -> str:
+    """A program and its arguments, quoted as a shell reads them; no shell runs it. Its error cites nothing of it."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = []
+    if not words or "\0" in text:
+        raise ValueError("must be a program and its arguments, with quotes that are closed; no shell runs it")
+    return text
 
 
 def key_ring(text: str) -> tuple[tuple[str, bytes], ...]:

@@ -29,8 +29,9 @@ from aiokafka.errors import (
 
 from relay.broker import Broker, kafka_settings
 from relay.config import Config
-from relay.errors import Conflict, Malformed, TopicProblem, Unreachable
+from relay.errors import Conflict, Malformed, TopicProblem
 from relay.model import Record, Subscription, SubscriptionId
+from relay.refusals import lost
 from relay.store.codec import decode, encode
 from relay.store.edits import Changes, Edit, Stored, Unreadable
 from relay.store.follow import PARTITION, Follower
@@ -88,20 +89,22 @@ class Subscriptions:
 
         Raises:
             Unreachable: The broker does not answer.
+            NotAllowed: It refuses us.
             TopicProblem: There is no such topic.
         """
         transactions = await self._look()
         try:
             return await _folded(await self._records(transactions))
         except KafkaError as error:
-            raise Unreachable(f"the broker stopped answering: {error!r}") from error
+            raise lost(error, self._config.kafka_bootstrap_servers) from error
 
     async def edit(self, edit: Edit) -> Changes:
         """
         Edited, in one transaction; what was written.
 
         Raises:
-            Conflict, NotFound, NotAllowed: As the edit decides; or others kept on writing, and it was never our turn.
+            Conflict, NotFound, NotAllowed: As the edit decides; or others kept on writing, and it was never our turn;
+                or the broker refuses us.
             Unreachable: The broker does not answer; the edit may have been made.
             TopicProblem: There is no such topic.
         """
@@ -112,9 +115,8 @@ class Subscriptions:
                 return await (self._in_transaction(edit, last) if transactions else self._plainly(edit))
             except KafkaError as error:
                 if not isinstance(error, OVERTAKEN) and not isinstance(error.__cause__, OVERTAKEN):  # aiokafka wraps
-                    raise Unreachable(
-                        f"the broker stopped answering, and the edit may have been made: {error!r}"
-                    ) from error
+                    doubt = ", and the edit may have been made"
+                    raise lost(error, self._config.kafka_bootstrap_servers, doubt) from error
             await asyncio.sleep(random.uniform(0, PAUSE_S))  # noqa: S311  spreads rivals, hides nothing
         raise Conflict(f"{ATTEMPTS} times somebody else was faster: try again")
 
@@ -125,7 +127,7 @@ class Subscriptions:
                 self._transactions = (await broker.capabilities()).transactions
                 if not self._transactions:
                     await broker.touch([self._topic])
-                elif self._topic not in await broker.topics():
+                elif await broker.missing(self._topic):
                     raise TopicProblem(f"there is no topic {self._topic}: `relay topics apply` makes it")
         return self._transactions
 
