@@ -53,8 +53,8 @@ _MEANINGS: tuple[tuple[tuple[type[BaseException], ...], type[RelayError], str], 
         (ssl.SSLCertVerificationError,),
         Unreachable,
         (
-            f"is not trusted ({{0.verify_message}}): {CA} must hold the authority behind its certificate, and that "
-            "certificate the host that clients connect to, of advertised listeners too"
+            f"is not trusted ({{}}): {CA} must hold who signed its certificate, and the certificate must name "
+            "the host that clients connect to, of advertised listeners too"
         ),
     ),
     ((ssl.SSLError,), Unreachable, f"does not agree on TLS ({{}}): does {PROTOCOL} suit that listener?"),
@@ -94,8 +94,8 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _known(error: BaseException, servers: str) -> RelayError | None:
-    if isinstance(error, ssl.SSLError) and any(word in (error.reason or "") for word in _OF_OUR_CERTIFICATE):
-        return NotAllowed(f"Kafka at {servers} refuses our certificate ({error.reason}): look at {CERT}")
+    if isinstance(error, ssl.SSLError) and any(word in str(error) for word in _OF_OUR_CERTIFICATE):
+        return NotAllowed(f"Kafka at {servers} refuses our certificate ({error}): look at {CERT}")
     for errors, verdict, message in _MEANINGS:
         if isinstance(error, errors):
             return verdict(f"Kafka at {servers} " + message.format(error))

@@ -37,7 +37,7 @@ def wrapped(error: BaseException) -> errors.KafkaError:
         (an_alert("TLSV1_ALERT_UNKNOWN_CA"), NotAllowed, "RELAY_KAFKA_CERT_FILE"),
         (an_alert("WRONG_VERSION_NUMBER"), Unreachable, "RELAY_KAFKA_SECURITY_PROTOCOL"),
         (ConnectionRefusedError(111, "refused"), Unreachable, "RELAY_KAFKA_BOOTSTRAP_SERVERS"),
-        (TimeoutError(), Unreachable, "TimeoutError"),
+        (TimeoutError(), Unreachable, "is it running"),
     ],
 )
 def test_an_error_is_told_with_who_refuses_whom_and_the_next_step(

@@ -127,10 +127,11 @@ async def test_a_program_that_is_given_up_ends_with_all_that_it_started(tmp_path
             return os.read(end, 100)
         return None
 
-    asking = asyncio.gather(TokenCommand(shlex.join(["sh", "-c", script])).token(), return_exceptions=True)
+    asking = asyncio.gather(TokenCommand(shlex.join(["sh", "-c", script])).token())
     await until(lambda: read() == b"started\n")
     asking.cancel()
-    await asyncio.wait({asking})
+    with suppress(asyncio.CancelledError):
+        await asking
 
     await until(lambda: read() == b"")
     os.close(end)
