@@ -40,7 +40,7 @@ PASSWORD = "a-password+of/users"
 USERS = ("worker", "operator", "nobody")
 SCRAMS = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 JAAS = "org.apache.kafka.common.security"
-SESSION_MS = 4_000  # a connection by SASL that is not authenticated anew is closed by then, and aiokafka cannot do that
+SESSION_MS = 2_500  # a connection by SASL that is not authenticated anew is closed by then, and aiokafka cannot do that
 ACLS_S = 30
 LOGGED = """logger.acl.name=kafka.authorizer.logger
 logger.acl.level=info
@@ -170,9 +170,9 @@ class Secured:
         for done in self._admin.create_acls(bindings).values():
             done.result(ACLS_S)
 
-    def denied(self) -> list[str]:
-        """Who was denied what, line by line."""
-        return re.findall(r"Principal = .* is Denied .*", self.log.read_text())
+    def denied(self, user: str) -> list[str]:
+        """What this user was denied, line by line."""
+        return re.findall(rf"Principal = User:{user} is Denied .*", self.log.read_text())
 
 
 def _bindings(words: list[str]) -> Iterator[AclBinding]:

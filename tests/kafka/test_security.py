@@ -122,7 +122,7 @@ async def test_a_worker_with_exactly_its_acls_delivers_through_either_door(
             (letter,) = await relay.read(f"{prefix}.dead-letters")
             assert letter.value == b"{"
             await until(lambda: relay.lag_is(0))
-    assert [] == secured.denied()
+    assert ([], []) == (secured.denied("worker"), secured.denied("operator"))
     assert PASSWORD not in relay.raw_logs()
 
 
@@ -195,6 +195,7 @@ async def test_who_is_not_let_in_is_told_why_and_what_to_look_at(secured: Secure
             await asked(topics, settings)
         assert words in str(told.value), settings
         assert not [one for one in ("wrong-password", PASSWORD, token) if one in str(told.value)]
+    assert secured.denied("nobody"), "what is denied is seen, so that who is denied nothing is believed"
 
 
 @pytest.mark.parametrize(
