@@ -121,6 +121,7 @@ class TokenCommand(AbstractTokenProvider):  # type: ignore[misc]
                 with suppress(ProcessLookupError):
                     os.killpg(process.pid, signal.SIGKILL)  # and what it has started
                 await process.wait()
+                process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001  it keeps a pipe that is not read
         if ended and process.returncode:
             raise NoToken(f"{TOKEN_COMMAND} ended with status {process.returncode}: run it by hand to see why")
         return printed

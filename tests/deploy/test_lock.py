@@ -19,7 +19,9 @@ ROOT = Path(__file__).parents[2]
 LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 OURSELVES = "relay (pyproject.toml)"
-DECLARED = {canonicalize_name(one.name): one for one in map(Requirement, PROJECT["dependencies"])}
+DECLARED: dict[str, Requirement] = {
+    canonicalize_name(one.name): one for one in map(Requirement, PROJECT["dependencies"])
+}
 
 
 @dataclass(frozen=True, slots=True)

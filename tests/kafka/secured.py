@@ -20,14 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from confluent_kafka.admin import (
-    AclBinding,
-    AclOperation,
-    AclPermissionType,
-    AdminClient,
-    ResourcePatternType,
-    ResourceType,
-)
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._acl import AclBinding, AclOperation, AclPermissionType
+from confluent_kafka.admin._resource import ResourcePatternType, ResourceType
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -40,7 +35,6 @@ PASSWORD = "a-password+of/users"
 USERS = ("worker", "operator", "nobody")
 SCRAMS = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 JAAS = "org.apache.kafka.common.security"
-SESSION_MS = 2_500  # a connection by SASL that is not authenticated anew is closed by then, and aiokafka cannot do that
 ACLS_S = 30
 LOGGED = """logger.acl.name=kafka.authorizer.logger
 logger.acl.level=info
@@ -137,7 +131,7 @@ class Secured:
         }
         offered = {"sasl.enabled.mechanisms": ",".join((*SCRAMS, "PLAIN", "OAUTHBEARER"))}
         doors = {
-            "sasl": tls | sasl | offered | {"connections.max.reauth.ms": str(SESSION_MS)},
+            "sasl": tls | sasl | offered,
             "mtls": tls | {"ssl.client.auth": "required", "ssl.principal.mapping.rules": "RULE:^CN=(.*)$/$1/"},
             "clear": sasl | {"sasl.enabled.mechanisms": "SCRAM-SHA-512,PLAIN"},
         }
