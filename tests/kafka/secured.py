@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.kafka.driver import ROOT
-from tests.kafka.server import Node, free_ports
+from tests.kafka.server import Node, Server, free_ports
 
 PASSWORD = "a-password+of/users"
 USERS = ("worker", "operator", "nobody")
@@ -145,8 +145,8 @@ class Secured:
     def __enter__(self) -> Self:
         self._node.start()
         self._node.wait()
+        Server(self.open).wait()
         self._admin = AdminClient({"bootstrap.servers": self.open})
-        self._admin.list_topics(timeout=ACLS_S)
         return self
 
     def __exit__(
