@@ -10,10 +10,19 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    for_code,
+)
+from aiokafka.protocol.metadata import MetadataRequest
 
 from relay.config import Config
-from relay.errors import RelayError, Unreachable
+from relay.credentials import credentials
+from relay.errors import NotAllowed, RelayError
+from relay.refusals import UNAUTHORISED, cause, told
 from relay.topics import Cluster, Wanted
 
 CONNECT_S = 8.0  # commands say within 10 s that there is no broker
@@ -24,8 +33,20 @@ TOUCH_S = 10.0  # until a topic that was asked for has a leader
 
 
 def kafka_settings(config: Config) -> dict[str, Any]:
-    """What every client of aiokafka is told about the connection."""
-    return {"bootstrap_servers": config.kafka_bootstrap_servers.split(","), "client_id": "relay"}
+    """
+    What every client of aiokafka is told about the connection.
+
+    Raises:
+        ConfigProblem: See `credentials`.
+    """
+    servers = {"bootstrap_servers": config.kafka_bootstrap_servers.split(","), "client_id": "relay"}
+    return servers | dict(credentials(config))
+
+
+def bootstrap(config: Config) -> list[tuple[str, int]]:
+    """Host and port of each broker that the configuration names."""
+    servers = (server.rpartition(":") for server in config.kafka_bootstrap_servers.split(","))
+    return [(host.strip("[] "), int(port)) for host, _, port in servers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +63,14 @@ class Broker:
 
     Raises:
         Unreachable: From every method: it does not answer, or no longer.
+        NotAllowed: Likewise: it does, and refuses us.
+        ConfigProblem: When it is made; see `credentials`.
     """
 
     def __init__(self, config: Config) -> None:
         self._servers = config.kafka_bootstrap_servers
+        self._bootstrap = bootstrap(config)
+        self._events = config.events_topics
         self._settings = kafka_settings(config)
         self._admin = AIOKafkaAdminClient(**self._settings, request_timeout_ms=REQUEST_MS)
 
@@ -69,10 +94,8 @@ class Broker:
             async with asyncio.timeout(seconds):
                 yield
         except (KafkaError, OSError, TimeoutError) as error:
-            raise Unreachable(
-                f"no Kafka answers at {self._servers} ({str(error) or type(error).__name__}): is it running, is "
-                "RELAY_KAFKA_BOOTSTRAP_SERVERS right, and are its advertised listeners reachable from here?"
-            ) from error
+            why = await cause(error, (*self._bootstrap, *self.brokers()), self._settings)
+            raise told(why, self._servers) from error
 
     async def capabilities(self) -> Capabilities:
         """What it can do, by the APIs that it says it has."""
@@ -95,8 +118,14 @@ class Broker:
         return {one["topic"]: len(one["partitions"]) for one in metadata.to_object()["topics"]}
 
     async def cluster(self, names: Iterable[str]) -> Cluster:
-        """What there is: all topics, and the settings of those of these names that exist."""
+        """
+        What there is: all topics, and the settings of those of these names that exist.
+
+        Raises:
+            NotAllowed: One of them, or an events topic, may be there, and we may not see it.
+        """
         partitions = await self.topics()
+        await self._look_closer([name for name in (*names, *self._events) if name not in partitions])
         asked = [ConfigResource(ConfigResourceType.TOPIC, name) for name in names if name in partitions]
         configs: dict[str, Mapping[str, str]] = {}
         async with self._answering():
@@ -104,10 +133,36 @@ class Broker:
             for reply in await self._admin.describe_configs(asked) if asked else ():
                 for resource in reply.to_object()["resources"]:
                     if resource["error_code"]:
-                        raise for_code(resource["error_code"])(resource["error_message"])
+                        what = (
+                            f"DescribeConfigs of {resource['resource_name']}: {resource['error_message'] or 'refused'}"
+                        )
+                        raise for_code(resource["error_code"])(what)
                     entries = resource["config_entries"]
                     configs[resource["resource_name"]] = {one["config_names"]: one["config_value"] for one in entries}
         return Cluster(partitions=partitions, configs=configs, brokers=brokers)
+
+    async def missing(self, *names: str) -> list[str]:
+        """
+        Of these topics, those that are not there.
+
+        Raises:
+            NotAllowed: One of them may be there, and we may not see it.
+        """
+        there = await self.topics()
+        missing = [name for name in names if name not in there]
+        await self._look_closer(missing)
+        return missing
+
+    async def _look_closer(self, missing: Sequence[str]) -> None:
+        """What we may not see is in no list: asked for by name, the broker says so. This asking creates no topic."""
+        if not missing:
+            return
+        async with self._answering():
+            asked = MetadataRequest(list(missing), allow_auto_topic_creation=False)
+            metadata = await self._admin._send_request(asked)  # noqa: SLF001  describe_topics would create them
+            codes = {one["topic"]: one["error_code"] for one in metadata.to_object()["topics"]}
+            if hidden := [name for name in missing if codes.get(name) == TopicAuthorizationFailedError.errno]:
+                raise TopicAuthorizationFailedError("Describe of " + ", ".join(hidden))
 
     async def create(self, topics: Sequence[Wanted]) -> None:
         """
@@ -115,6 +170,7 @@ class Broker:
 
         Raises:
             RelayError: The broker refused one; those before it may have been made.
+            NotAllowed: It did because we may not.
         """
         if not topics:
             return
@@ -127,7 +183,9 @@ class Broker:
             if code not in (0, TopicAlreadyExistsError.errno)
         ]
         if refused:
-            raise RelayError("the broker refused to make topics\n" + "\n".join(refused))
+            codes = {one[1] for one in reply.topic_errors}
+            kind = NotAllowed if codes & {error.errno for error in UNAUTHORISED} else RelayError
+            raise kind("the broker refused to make topics\n" + "\n".join(refused))
         async with self._answering(TOUCH_S):  # the controller has answered before the brokers have heard of them
             while True:
                 if {one.name for one in topics} <= (await self.topics()).keys():

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple, Self, TypeVar
 
-from relay import networks, settings, sources
+from relay import networks, security, settings, sources
 from relay.errors import ConfigProblem, Problem
 from relay.settings import KIB, MIB, Reader, within
 from relay.sources import Setting
@@ -34,12 +34,7 @@ def setting(default: T, read: Reader[T], *, variable: str = "", secret: bool = F
     return dataclasses.field(default=default, repr=not secret, metadata={"setting": line})
 
 
-_TLS_LATER = settings.not_built("this version speaks PLAINTEXT only")
 _DISABLING_LATER = settings.not_built("this version disables no subscription for failing; leave it unset")
-
-
-def _plaintext(text: str) -> str:
-    return text if text == "PLAINTEXT" else _TLS_LATER(text)
 
 
 _MAX_AGE = within(settings.duration, "1s", "30d", "results are kept for 30 d, and none would tell of it any more")
@@ -53,13 +48,15 @@ class Config:
     """What an operator decides. Durations are seconds, sizes bytes; secrets are in no repr."""
 
     kafka_bootstrap_servers: str = setting("", settings.brokers, example="kafka-1:9092,kafka-2:9092")
-    kafka_security_protocol: str = setting("PLAINTEXT", _plaintext)
-    kafka_sasl_mechanism: str | None = setting(None, _TLS_LATER)
-    kafka_sasl_username: str | None = setting(None, _TLS_LATER)
-    kafka_sasl_password_file: str | None = setting(None, _TLS_LATER, secret=True)  # some put the password itself here
-    kafka_ca_file: str | None = setting(None, _TLS_LATER)
-    kafka_cert_file: str | None = setting(None, _TLS_LATER)
-    kafka_key_file: str | None = setting(None, _TLS_LATER, secret=True)  # likewise, the key
+    kafka_security_protocol: str = setting("PLAINTEXT", settings.one_of(*security.PROTOCOLS))
+    kafka_sasl_mechanism: str | None = setting(None, settings.one_of(*security.MECHANISMS))
+    kafka_sasl_username: str | None = setting(None, settings.visible(255, "nothing prepares other text for SASL"))
+    kafka_sasl_password_file: str | None = setting(None, str, secret=True)  # some put the password itself here
+    kafka_sasl_token_file: str | None = setting(None, str, secret=True)  # likewise, the token
+    kafka_sasl_token_command: str | None = setting(None, settings.command, secret=True)  # may hold a client's secret
+    kafka_ca_file: str | None = setting(None, str)
+    kafka_cert_file: str | None = setting(None, str)
+    kafka_key_file: str | None = setting(None, str, secret=True)  # likewise, the key
 
     events_topics: tuple[str, ...] = setting(("leads.events",), settings.listed(_TOPIC), example="leads.events")
     topic_prefix: str = setting("relay", settings.name(230, "Kafka allows 249 with `.deliveries.<delay>` behind it"))
@@ -172,6 +169,7 @@ class Config:
             *sources.unknown(environ, file or {}, {line.variable for line in TABLE.values()}),
             *problems.values(),
             *(_missing(config, field) for field in needs if field not in problems),
+            *_insecure(config, problems),
             *together,
         ]
         if wrong := [problem for problem in found if problem]:
@@ -271,6 +269,14 @@ _TOGETHER = (
         "must not be the group of the delivery topics: the two would take each other's partitions",
     ),
 )
+
+
+def _insecure(config: Config, problems: Mapping[str, Problem]) -> Iterable[Problem]:
+    """What contradicts itself in the connection to Kafka; passed over while one of its settings is itself wrong."""
+    given = {line.variable: (field, getattr(config, field)) for field, line in TABLE.items()}
+    if any(given[variable][0] in problems for variable in security.SETTINGS):
+        return ()
+    return security.contradictions({variable: given[variable][1] for variable in security.SETTINGS})
 
 
 def _missing(config: Config, field: str) -> Problem | None:

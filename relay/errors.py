@@ -54,7 +54,7 @@ class NotFound(RelayError):
 
 
 class NotAllowed(RelayError):
-    """The rules of the account do not permit it (quota, another account's)."""
+    """The rules of the account do not permit it (quota, another account's), or the broker refuses us."""
 
     exit_code = 4
 

@@ -8,6 +8,7 @@ import base64
 import binascii
 import ipaddress
 import re
+import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal, Never, TypeVar
@@ -223,6 +224,17 @@ def start(text: str) -> Literal["latest", "earliest"] | int:
     if time < _EPOCH:
         raise ValueError("a time must not be before 1970: Kafka gives negative timestamps a meaning of their own")
     return (time - _EPOCH) // timedelta(milliseconds=1)
+
+
+def command(text: str) -> str:
+    """A program and its arguments, quoted as a shell reads them; no shell runs it. Its error cites nothing of it."""
+    try:
+        words = shlex.split(text)
+    except ValueError:
+        words = []
+    if not words or "\0" in text:
+        raise ValueError("must be a program and its arguments, with quotes that are closed; no shell runs it")
+    return text
 
 
 def key_ring(text: str) -> tuple[tuple[str, bytes], ...]:

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PURE = (
     *("relay/model.py", "relay/errors.py", "relay/durations.py", "relay/urls.py", "relay/topics.py"),
     *("relay/verification.py", "relay/settings.py", "relay/sources.py", "relay/samples.py", "relay/networks.py"),
-    "relay/ports.py",
+    *("relay/ports.py", "relay/security.py"),
     *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "schedule", "keys", "sign", "egress")),
     *(
         f"relay/pipeline/{name}.py"
@@ -54,7 +54,7 @@ IMPURE = {
 }
 IMPURE |= {"relay.clock", "relay.broker", "relay.log", "relay.metrics", "structlog", "confluent_kafka", "tempfile"}
 CLOCKS_AND_DICE = {"now", "utcnow", "today", "urandom", "uuid1", "uuid4", "random", "time", "monotonic", "perf_counter"}
-TOP_LEVEL = {"pyproject.toml", "README.md", "CHANGELOG.md", "LICENSE", "requirements.lock"}
+TOP_LEVEL = {"pyproject.toml", "README.md", "SECURITY.md", "CHANGELOG.md", "LICENSE", "requirements.lock"}
 TOP_LEVEL |= {"relay", "schemas", "tests", "deploy"}
 
 
@@ -136,7 +136,7 @@ def test_the_embedded_broker_is_no_need_of_production() -> None:
 
 
 def test_the_top_level_holds_what_it_should() -> None:
-    """Six names, the change log, the licence and the lock; anything else needs a reason."""
+    """Six names, the change log, the licence, the lock and what is said of security; anything else needs a reason."""
     ignored = {"dist", "build"}
 
     there = {path.name for path in ROOT.iterdir() if not path.name.startswith(".")}

@@ -15,7 +15,8 @@ RING = f"k1:{IN_BASE64}"
 # Section 11 of the design, then what its section 10 and the guard left to be named: others write tools against these.
 NAMES = """
 KAFKA_BOOTSTRAP_SERVERS KAFKA_SECURITY_PROTOCOL KAFKA_SASL_MECHANISM KAFKA_SASL_USERNAME KAFKA_SASL_PASSWORD_FILE
-KAFKA_CA_FILE KAFKA_CERT_FILE KAFKA_KEY_FILE EVENTS_TOPICS TOPIC_PREFIX GROUP START NAMESPACE INSTANCE_ID ON_STOP
+KAFKA_SASL_TOKEN_FILE KAFKA_SASL_TOKEN_COMMAND KAFKA_CA_FILE KAFKA_CERT_FILE KAFKA_KEY_FILE
+EVENTS_TOPICS TOPIC_PREFIX GROUP START NAMESPACE INSTANCE_ID ON_STOP
 BUFFER_BYTES IN_FLIGHT CONNECT_TIMEOUT_S TIMEOUT_S RETRY_DELAYS HOLD_DELAYS MAX_AGE MALFORMED_LIMIT DISABLE_AFTER
 MAX_SUBSCRIPTIONS_PER_ACCOUNT DRAIN_S REBALANCE_DRAIN_S COMMIT_INTERVAL_S RESPONSE_BYTES MAX_EVENT_BYTES ALLOW_HTTP
 ALLOW_NETWORKS EGRESS_PROXY SECRET_KEYS SECRET_KEYS_FILE METRICS_ADDRESS CONSOLE_ADDRESS DATABASE_URL LOG_FORMAT
@@ -102,7 +103,7 @@ def test_nothing_set_is_a_configuration() -> None:
     ("name", "text", "field", "value"),
     [
         ("KAFKA_BOOTSTRAP_SERVERS", "a:9092, b:9092", "kafka_bootstrap_servers", "a:9092,b:9092"),
-        ("KAFKA_SECURITY_PROTOCOL", "PLAINTEXT", "kafka_security_protocol", "PLAINTEXT"),
+        ("KAFKA_SECURITY_PROTOCOL", "SSL", "kafka_security_protocol", "SSL"),
         ("EVENTS_TOPICS", "leads.events,more.events", "events_topics", ("leads.events", "more.events")),
         ("TOPIC_PREFIX", "blue", "topic_prefix", "blue"),
         ("GROUP", "team:relay", "group", "team:relay"),
@@ -155,6 +156,9 @@ def test_a_setting_is_read_into_its_field_and_no_other(name: str, text: str, fie
     ("name", "text", "rule"),
     [
         ("KAFKA_BOOTSTRAP_SERVERS", "kafka", "host:port"),
+        ("KAFKA_SECURITY_PROTOCOL", "plaintext", "PLAINTEXT or SSL or SASL_PLAINTEXT or SASL_SSL"),
+        ("KAFKA_SASL_MECHANISM", "GSSAPI", "PLAIN or SCRAM-SHA-256 or SCRAM-SHA-512 or OAUTHBEARER"),
+        ("KAFKA_SASL_USERNAME", "my user", "visible"),
         ("EVENTS_TOPICS", "leads events", "1 to 249 of"),
         ("TOPIC_PREFIX", "a" * 231, "1 to 230 of"),
         ("GROUP", "my group", "visible"),
@@ -214,14 +218,6 @@ def test_a_value_outside_its_rule_is_told_with_variable_rule_and_value(name: str
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL"),
-        ("KAFKA_SECURITY_PROTOCOL", "plaintext"),
-        ("KAFKA_SASL_MECHANISM", "PLAIN"),
-        ("KAFKA_SASL_USERNAME", "relay"),
-        ("KAFKA_SASL_PASSWORD_FILE", "/run/secrets/kafka"),
-        ("KAFKA_CA_FILE", "/ca.pem"),
-        ("KAFKA_CERT_FILE", "/cert.pem"),
-        ("KAFKA_KEY_FILE", "/key.pem"),
         ("DISABLE_AFTER", "5d"),
     ],
 )
@@ -253,6 +249,19 @@ def test_settings_that_contradict_each_other_are_told_together(
     assert field == problem.field
     assert rule in problem.rule
     assert all(f"RELAY_{name}=" in problem.value for name in variables)
+
+
+def test_settings_of_kafka_that_contradict_each_other_are_told() -> None:
+    """By the rules of `security`; but not while one of them is itself wrong."""
+    password = {"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "relay"}
+    complete = read(KAFKA_SECURITY_PROTOCOL="SASL_SSL", KAFKA_SASL_PASSWORD_FILE="/password", **password)
+
+    assert ["RELAY_KAFKA_SASL_MECHANISM", "RELAY_KAFKA_SASL_USERNAME"] == [one.field for one in problems(**password)]
+    assert ["RELAY_KAFKA_SECURITY_PROTOCOL"] == [
+        one.field for one in problems(KAFKA_SECURITY_PROTOCOL="TLS", **password)
+    ]
+    assert (complete.kafka_sasl_mechanism, complete.kafka_sasl_username) == ("PLAIN", "relay")
+    assert complete.kafka_sasl_password_file == "/password"
 
 
 @pytest.mark.parametrize(
@@ -318,6 +327,8 @@ def test_a_contradiction_with_a_broken_value_is_not_told() -> None:
         ("DATABASE_URL", "postgres://relay:hunter2@db/relay"),
         ("EGRESS_PROXY", "socks5://relay:hunter2@proxy:3128"),
         ("KAFKA_SASL_PASSWORD_FILE", "hunter2"),
+        ("KAFKA_SASL_TOKEN_FILE", "hunter2"),
+        ("KAFKA_SASL_TOKEN_COMMAND", "get-token --secret 'hunter2"),
         ("KAFKA_KEY_FILE", "hunter2"),
         ("SECRET_KEY", "hunter2"),
     ],

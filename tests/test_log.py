@@ -113,6 +113,7 @@ def test_libraries_speak_in_the_same_form_and_only_when_something_is_wrong() -> 
     log.configure(format_="json", level="debug", stream=stream)
 
     logging.getLogger("aiokafka").info("not news")
+    logging.getLogger("aiokafka.conn").debug("Request to kafka:9093: SaslAuthenticateRequest(password)")
     logging.getLogger("aiokafka").error("news: %s", 1)
 
     line = json.loads(stream.getvalue())

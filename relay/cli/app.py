@@ -10,7 +10,8 @@ from cyclopts import App, CycloptsError
 from relay import __version__
 from relay.cli import check, demo, lanes, listen, secrets, send, subscriptions, tools, topics, worker
 from relay.cli.common import plain, tell
-from relay.errors import Invalid, Problem, RelayError, Unreachable
+from relay.errors import Invalid, Problem, RelayError
+from relay.refusals import lost
 from relay.settings import shown
 
 USAGE = 2
@@ -55,8 +56,9 @@ def main(arguments: Sequence[str]) -> int:
         tell("\n".join(f"relay: {plain(line)}" for line in lines))
         return error.exit_code
     except KafkaError as error:
-        tell(f"relay: the broker stopped answering: {error!r}")
-        return Unreachable.exit_code
+        told = lost(error, "the brokers")
+        tell(f"relay: {told}")
+        return told.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:  # whoever read our answer has seen enough of it

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from relay import security
 from relay.broker import Broker
 from relay.cli.common import Common
 from relay.cli.patience import ask
@@ -46,6 +47,9 @@ async def _asked(config: Config) -> list[Finding]:
         able = await broker.capabilities()
         cluster = await broker.cluster(topics.of(config) if able.topic_configs else ())
     findings = [Finding("broker", "ok", f"{cluster.brokers} at {config.kafka_bootstrap_servers}")]
+    if security.in_the_clear(config.kafka_security_protocol, config.kafka_sasl_mechanism):
+        remedy = "RELAY_KAFKA_SECURITY_PROTOCOL=SASL_SSL, or SCRAM"
+        findings.append(Finding("broker", "note", "whoever listens on the way can read how relay logs in", remedy))
     if able.topic_configs:
         findings += _topics(config, cluster)
     else:

@@ -17,7 +17,8 @@ from relay.cli.common import Common
 from relay.cli.patience import Steps, ask, publish, started
 from relay.clock import SystemClock
 from relay.config import Config
-from relay.errors import Invalid, Problem, TopicProblem, Unreachable
+from relay.errors import Invalid, Problem, TopicProblem
+from relay.refusals import lost
 from relay.samples import ACCOUNT, sample_event
 from relay.settings import shown
 from relay.store.forms import account_id, event_type
@@ -66,7 +67,7 @@ async def _ready(config: Config) -> None:
     """The events topic is there."""
     topic = config.events_topics[0]
     async with Broker(config) as broker:
-        if (await broker.capabilities()).topic_configs and topic not in await broker.topics():
+        if (await broker.capabilities()).topic_configs and await broker.missing(topic):
             raise TopicProblem(
                 f"there is no topic {topic}: the platform makes it, or `relay topics apply --with-events`"
             )
@@ -88,7 +89,7 @@ async def _published(config: Config, count: int, canonical: str, account: str, s
                     await _acknowledged(waiting, steps)
             await _acknowledged(waiting, steps)
     except KafkaError as error:
-        raise Unreachable(f"the broker stopped answering{DOUBT}: {error!r}") from error
+        raise lost(error, config.kafka_bootstrap_servers, DOUBT) from error
 
 
 async def _acknowledged(waiting: list[asyncio.Future[Any]], steps: Steps) -> None:

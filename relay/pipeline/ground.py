@@ -10,12 +10,13 @@ from dataclasses import dataclass
 import structlog
 from aiokafka.errors import KafkaError
 
-from relay.broker import Broker, kafka_settings
+from relay.broker import Broker, bootstrap, kafka_settings
 from relay.config import Config
 from relay.ending import unless
 from relay.errors import TopicProblem, Unreachable
 from relay.pipeline.own import with_addresses
 from relay.pipeline.start import establish_start
+from relay.refusals import lost
 from relay.topics import Grade, Topics, examine
 
 log = structlog.get_logger()
@@ -38,6 +39,7 @@ async def reached(config: Config, stop: asyncio.Event) -> Ground | None:
 
     Raises:
         TopicProblem: A topic is missing or could not keep a promise; nothing was read.
+        NotAllowed: The broker refuses us, or what we ask for.
     """
     tries = 0
     while not stop.is_set():
@@ -63,14 +65,9 @@ async def _look(config: Config) -> Ground:
         else:
             await broker.touch((*config.events_topics, *own))
         partitions = await broker.topics()
-        brokers = await with_addresses([*broker.brokers(), *_bootstrap(config)])
+        brokers = await with_addresses([*broker.brokers(), *bootstrap(config)])
     try:
         await establish_start(kafka_settings(config), config.group, config.events_topics, config.start, partitions)
     except KafkaError as error:
-        raise Unreachable(f"the broker stopped answering: {error!r}") from error
+        raise lost(error, config.kafka_bootstrap_servers) from error
     return Ground(partitions, able.transactions, brokers)
-
-
-def _bootstrap(config: Config) -> list[tuple[str, int]]:
-    servers = (server.rpartition(":") for server in config.kafka_bootstrap_servers.split(","))
-    return [(host.strip("[] "), int(port)) for host, _, port in servers]

@@ -16,6 +16,7 @@ from relay.metrics import Metrics
 from relay.pipeline.ground import PAUSES_S, reached
 from relay.pipeline.listener import listening
 from relay.pipeline.wiring import wired
+from relay.refusals import UNAUTHORISED, lost
 
 log = structlog.get_logger()
 
@@ -32,6 +33,7 @@ async def run_worker(config: Config, stop: asyncio.Event, *, socket_path: Path |
     Raises:
         ConfigProblem: The metrics address cannot be listened on, or the key ring opens none of the subscriptions.
         TopicProblem: A topic is missing or could not keep a promise; nothing was read.
+        NotAllowed: The broker refuses us, or what we ask for.
         TooManyMalformed: See `faults`.
     """
     metrics = Metrics()
@@ -41,6 +43,8 @@ async def run_worker(config: Config, stop: asyncio.Event, *, socket_path: Path |
                 try:
                     work = await unless(stop, wired(config, metrics, ground, listener, stack))
                 except KafkaError as error:  # it was there a moment ago
+                    if isinstance(error, UNAUTHORISED):
+                        raise lost(error, config.kafka_bootstrap_servers) from error
                     log.warning("broker.unreachable", error=repr(error), retry_in_s=PAUSES_S[0])
                     await unless(stop, asyncio.sleep(PAUSES_S[0]))
                     continue

@@ -33,9 +33,10 @@ from aiokafka.errors import (
 
 from relay.broker import Broker, kafka_settings
 from relay.config import Config
-from relay.errors import Conflict, Malformed, TopicProblem, Unreachable
+from relay.errors import Conflict, Malformed, TopicProblem
 from relay.model import Record, Subscription, SubscriptionId
 from relay.pipeline.notice import Kind, notice
+from relay.refusals import lost
 from relay.store.codec import decode, encode
 from relay.store.edits import Changes, Edit, Existing, Stored, Unreadable, re_enabled
 from relay.store.follow import PARTITION, Follower
@@ -114,20 +115,22 @@ class Subscriptions:
 
         Raises:
             Unreachable: The broker does not answer.
+            NotAllowed: It refuses us.
             TopicProblem: There is no such topic.
         """
         transactions = await self._look()
         try:
             return await _folded(await self._records(transactions))
         except KafkaError as error:
-            raise Unreachable(f"the broker stopped answering: {error!r}") from error
+            raise lost(error, self._config.kafka_bootstrap_servers) from error
 
     async def edit(self, edit: Edit) -> Changes:
         """
         Edited, in one transaction; what was written.
 
         Raises:
-            Conflict, NotFound, NotAllowed: As the edit decides; or others kept on writing, and it was never our turn.
+            Conflict, NotFound, NotAllowed: As the edit decides; or others kept on writing, and it was never our turn;
+                or the broker refuses us.
             Unreachable: The broker does not answer; the edit may have been made.
             TopicProblem: There is no such topic, or none for a notice that the edit needs.
         """
@@ -138,9 +141,8 @@ class Subscriptions:
                 return await (self._in_transaction(edit, last) if transactions else self._plainly(edit))
             except KafkaError as error:
                 if not isinstance(error, OVERTAKEN) and not isinstance(error.__cause__, OVERTAKEN):  # aiokafka wraps
-                    raise Unreachable(
-                        f"the broker stopped answering, and the edit may have been made: {error!r}"
-                    ) from error
+                    doubt = ", and the edit may have been made"
+                    raise lost(error, self._config.kafka_bootstrap_servers, doubt) from error
             await asyncio.sleep(random.uniform(0, PAUSE_S))  # noqa: S311  spreads rivals, hides nothing
         raise Conflict(f"{ATTEMPTS} times somebody else was faster: try again")
 
@@ -152,10 +154,10 @@ class Subscriptions:
                 if not self._transactions:
                     await broker.touch([self._topic, self._notices])
                     return False
-                there = await broker.topics()
-                if self._topic not in there:
+                if await broker.missing(self._topic):
                     raise _no_topic(self._topic)
-                self._can_tell = self._notices in there  # an installation that is older than notices has none yet
+                # an installation that is older than notices has none yet, and who may not see it does not write it
+                self._can_tell = self._notices in await broker.topics()
         return self._transactions
 
     async def _records(self, transactions: bool) -> Sequence[Record]:  # noqa: FBT001  passed on

@@ -8,7 +8,6 @@ import json
 import re
 import shlex
 import sys
-import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ SERVICES: Mapping[str, Mapping[str, Any]] = COMPOSE["services"]
 OURS = sorted(name for name, service in SERVICES.items() if service["image"].startswith("relay:"))
 DOCKERFILE = (DEPLOY / "Dockerfile").read_text("utf-8").replace("\\\n", "")
 EXAMPLE = (DEPLOY / "relay.env.example").read_text("utf-8")
+SECURITY = (ROOT / "SECURITY.md").read_text("utf-8")
 RUNBOOK = (DEPLOY / "RUNBOOK.md").read_text("utf-8")
 COMMANDS = {
     "check", "demo", "filter", "lanes", "listen", "secrets", "send", "sign", "subscriptions", "topics", "verify",
@@ -199,23 +199,13 @@ def test_the_build_copies_what_exists_and_what_is_let_in() -> None:
     assert next(rule for rule in ignored if not rule.startswith("#")) == "*"
 
 
-def test_the_lock_pins_every_dependency_by_hash_and_names_no_registry() -> None:
-    """What is installed into the image is what was looked at; where it comes from is the builder's business."""
-    lock = (ROOT / "requirements.lock").read_text("utf-8")
-    pinned = {
-        canonical(name): entry.count("--hash=sha256:")
-        for name, entry in re.findall(r"^([a-z0-9._-]+)==(\S+(?:.*\\\n)+.*)$", lock, re.MULTILINE)
-    }
-    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["dependencies"]
+def test_the_image_is_installed_from_the_lock_and_nothing_else() -> None:
+    """Byte for byte; relay itself brings nothing with it."""
+    installs = [one for run in dockerfile("RUN") for one in run.split(" && ") if " install " in one]
 
-    assert {canonical(re.split(r"[\[<>=;!~ ]", one)[0]) for one in declared} <= pinned.keys()
-    assert all(pinned.values())
-    assert "://" not in lock
-
-
-def canonical(name: str) -> str:
-    """As PEP 503 writes it."""
-    return re.sub(r"[-_.]+", "-", name).lower()
+    assert ["--require-hashes -r requirements.lock", "--no-deps /dist/*.whl"] == [
+        re.split(r" install (?:--only-binary :all: )?", one.strip())[1] for one in installs
+    ]
 
 
 # relay.env.example
@@ -251,3 +241,19 @@ def test_the_runbook_speaks_of_what_there_is() -> None:
 
     assert {one or other for one, other in named} <= COMMANDS
     assert set(re.findall(r"RELAY_[A-Z_]+", RUNBOOK)) <= {line.variable for line in TABLE.values()}
+
+
+# SECURITY.md
+
+
+def test_what_is_said_of_security_speaks_of_what_there_is() -> None:
+    """Its tests, its settings, and the extra that its command needs."""
+    named = set(re.findall(r"tests/[a-z_/]+\.py", SECURITY))
+
+    assert named
+    assert {name for name in named if not (ROOT / name).is_file()} == set()
+    assert set(re.findall(r"RELAY_[A-Z_]+[A-Z]", SECURITY)) - {"RELAY_KAFKA"} <= {
+        line.variable for line in TABLE.values()
+    }
+    assert "pip install '.[sbom]'" in SECURITY
+    assert "\nsbom = [" in (ROOT / "pyproject.toml").read_text("utf-8")

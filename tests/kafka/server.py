@@ -53,7 +53,14 @@ class Node:
     """One broker that is also a controller: a process over a folder of data that outlives it."""
 
     def __init__(
-        self, folder: Path, number: int, ports: Sequence[tuple[int, int]], jvm: Sequence[str], **settings: str
+        self,
+        folder: Path,
+        number: int,
+        ports: Sequence[tuple[int, int]],
+        jvm: Sequence[str],
+        *,
+        users: Sequence[str] = (),
+        **settings: str,
     ) -> None:
         """
         Formatted, not yet started.
@@ -63,6 +70,7 @@ class Node:
             number: Its place in `ports`, and its id.
             ports: Of every node: broker and controller.
             jvm: Its options: how much memory it may use, above all.
+            users: Who may log in by SCRAM, as the `--add-scram` of Kafka's storage tool has them.
             settings: Broker settings besides ours, dots as underscores.
         """
         self.number = number
@@ -78,6 +86,7 @@ class Node:
         ours = _settings(folder, number, ports) | {name.replace("_", "."): value for name, value in settings.items()}
         self._properties.write_text("".join(f"{name}={value}\n" for name, value in ours.items()))
         storage = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", str(self._properties)]
+        storage += [word for user in users for word in ("--add-scram", user)]
         subprocess.run([*self._java, *storage], check=True, capture_output=True, timeout=START_S)
 
     def start(self) -> None:
