@@ -103,7 +103,7 @@ async def test_a_command_ends_when_the_broker_freezes_in_its_midst(
 ) -> None:
     """It takes connections, for the kernel does, and answers nothing: told within some 10 s, exit status 5."""
     await relay.do("topics", "apply")
-    await relay.subscribe("one", "http://127.0.0.1:9/hook")
+    await relay.subscribe("one", "http://127.0.0.1:1999/hook")
     if command == "topics apply":
         command += " --with-events"  # something is left to make
 
@@ -118,7 +118,7 @@ async def test_a_command_ends_when_the_broker_freezes_in_its_midst(
 async def test_an_edit_during_which_the_broker_is_away_for_a_moment_is_made(own: Server, relay: Relay) -> None:
     """A broker that is slow, or restarts, is no broker that is gone."""
     await relay.do("topics", "apply")
-    await relay.subscribe("one", "http://127.0.0.1:9/hook")
+    await relay.subscribe("one", "http://127.0.0.1:1999/hook")
 
     done = await frozen(relay, own, "subscriptions", "subscriptions", "pause", "one", "-o", "json", seconds=3)
 

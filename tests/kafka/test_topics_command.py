@@ -137,7 +137,7 @@ async def test_check_finds_nothing_wrong_where_nothing_is(kafka: str, prefix: st
     """Exit status 0; every kind of thing was looked at."""
     with Relay(kafka, prefix, tmp_path) as relay:
         await relay.prepare()
-        await relay.subscribe("one", "http://127.0.0.1:9/hook")
+        await relay.subscribe("one", "http://127.0.0.1:1999/hook")
 
         status, rows = answered(relay, "check")
 
@@ -162,7 +162,7 @@ async def test_check_says_which_subscription_cannot_be_read(kafka: str, prefix: 
     """And what that means for its deliveries: put off where it was readable once, none where it never was."""
     with Relay(kafka, prefix, tmp_path) as relay:
         await relay.prepare()
-        await relay.subscribe("once", "http://127.0.0.1:9/hook")
+        await relay.subscribe("once", "http://127.0.0.1:1999/hook")
         broken = [(key, b"{") for key in (b"never", b"once")]
         await relay.produce(broken, topic=f"{prefix}.subscriptions", partition=0)
 
@@ -183,7 +183,7 @@ async def test_check_says_which_key_is_gone_and_which_url_may_not_be_called(
     """One subscription in trouble twice is one in trouble, with a remedy for each."""
     with Relay(kafka, prefix, tmp_path) as relay:
         await relay.prepare()
-        await relay.subscribe("one", "http://127.0.0.1:9/hook")
+        await relay.subscribe("one", "http://127.0.0.1:1999/hook")
 
         status, rows = answered(relay, "check", RELAY_SECRET_KEYS=ANOTHER_KEY, RELAY_ALLOW_HTTP="false")
 
