@@ -9,6 +9,8 @@ It is fed with every attempt that was made. What our own rules refused (an addre
 and says nothing about it. One that is well has no entry here, so what is remembered grows with those in trouble only.
 
 A worker knows what it saw itself since its start: another one's successes are not known here, nor are its failures.
+
+How long something has lasted is measured on a clock that is never set; since when it lasts is told by the wall's.
 """
 
 from collections import OrderedDict
@@ -56,7 +58,7 @@ class _Refusals:
 
     version: int
     since_ms: int
-    again_ms: int  # when they may be told: not before
+    again_s: float  # when they may be told: not before
     deliveries: set[DeliveryId] = field(default_factory=set)  # as many as it takes
 
 
@@ -66,6 +68,7 @@ class _Trouble:
 
     incarnation: str  # the subscription's `created_at`: one made anew under the same id is another
     since_ms: int
+    since_s: float
     attempts: int = 0
     told: bool = False  # that it is failing
     refusals: _Refusals | None = None
@@ -77,15 +80,17 @@ class Health:
     def __init__(
         self, *, gone_over_s: float = GONE_OVER_S, failing_after_s: float = FAILING_AFTER_S, limit: int = REMEMBERED
     ) -> None:
-        self._gone_over_ms = round(gone_over_s * 1000)
-        self._failing_after_ms = round(failing_after_s * 1000)
+        self._gone_over_s = gone_over_s
+        self._failing_after_s = failing_after_s
         self._limit = limit
         self._troubles: OrderedDict[SubscriptionId, _Trouble] = OrderedDict()  # the one with the latest news is last
 
     def __len__(self) -> int:
         return len(self._troubles)
 
-    def hear(self, called: Subscription, delivery_id: DeliveryId, reply: Reply, *, now_ms: int) -> tuple[Finding, ...]:
+    def hear(
+        self, called: Subscription, delivery_id: DeliveryId, reply: Reply, *, now_ms: int, now_s: float
+    ) -> tuple[Finding, ...]:
         """
         What this attempt makes known; mostly nothing.
 
@@ -97,16 +102,17 @@ class Health:
             delivery_id: What was sent.
             reply: What came of it.
             now_ms: When.
+            now_s: Likewise, monotonic.
         """
         outcome = outcome_of(reply)
         if outcome is Outcome.NONE:
             return ()
         if outcome is Outcome.OK:
             return self._well(called)
-        trouble, gone = self._unwell(called, now_ms), tuple[Finding, ...]()
+        trouble, gone = self._unwell(called, now_ms, now_s), tuple[Finding, ...]()
         if isinstance(reply, Answer) and reply.status == HTTPStatus.GONE:
-            gone = self._gone(trouble, called.version, delivery_id, now_ms)
-        return (*gone, *self._failing(trouble, now_ms))
+            gone = self._gone(trouble, called.version, delivery_id, now_ms, now_s)
+        return (*gone, *self._failing(trouble, now_s))
 
     def _well(self, called: Subscription) -> tuple[Finding, ...]:
         trouble = self._troubles.pop(called.id, None)
@@ -114,10 +120,11 @@ class Health:
             return ()
         return (Recovered(trouble.since_ms),)
 
-    def _unwell(self, called: Subscription, now_ms: int) -> _Trouble:
+    def _unwell(self, called: Subscription, now_ms: int, now_s: float) -> _Trouble:
         trouble = self._troubles.get(called.id)
         if trouble is None or trouble.incarnation != called.created_at:
-            trouble = self._troubles[called.id] = _Trouble(incarnation=called.created_at, since_ms=now_ms)
+            trouble = _Trouble(incarnation=called.created_at, since_ms=now_ms, since_s=now_s)
+            self._troubles[called.id] = trouble
         self._troubles.move_to_end(called.id)
         if len(self._troubles) > self._limit:
             self._troubles.popitem(last=False)
@@ -126,21 +133,23 @@ class Health:
             trouble.refusals = None  # it may be another URL by now
         return trouble
 
-    def _gone(self, trouble: _Trouble, version: int, delivery_id: DeliveryId, now_ms: int) -> tuple[Finding, ...]:
+    def _gone(
+        self, trouble: _Trouble, version: int, delivery_id: DeliveryId, now_ms: int, now_s: float
+    ) -> tuple[Finding, ...]:
         counted = trouble.refusals
         if counted is None:
-            again_ms = now_ms + self._gone_over_ms
-            counted = trouble.refusals = _Refusals(version=version, since_ms=now_ms, again_ms=again_ms)
+            again_s = now_s + self._gone_over_s
+            counted = trouble.refusals = _Refusals(version=version, since_ms=now_ms, again_s=again_s)
         if len(counted.deliveries) < GONE_DELIVERIES:
             counted.deliveries.add(delivery_id)
-        if len(counted.deliveries) < GONE_DELIVERIES or now_ms < counted.again_ms:
+        if len(counted.deliveries) < GONE_DELIVERIES or now_s < counted.again_s:
             return ()
-        counted.again_ms = now_ms + self._gone_over_ms
+        counted.again_s = now_s + self._gone_over_s
         return (Gone(counted.since_ms),)
 
-    def _failing(self, trouble: _Trouble, now_ms: int) -> tuple[Finding, ...]:
-        lasted_ms = now_ms - trouble.since_ms
-        if trouble.told or trouble.attempts < FAILING_ATTEMPTS or lasted_ms < self._failing_after_ms:
+    def _failing(self, trouble: _Trouble, now_s: float) -> tuple[Finding, ...]:
+        lasted_s = now_s - trouble.since_s
+        if trouble.told or trouble.attempts < FAILING_ATTEMPTS or lasted_s < self._failing_after_s:
             return ()
         trouble.told = True
         return (Failing(trouble.since_ms),)

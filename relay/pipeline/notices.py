@@ -53,7 +53,8 @@ class Notices:
 
     def hear(self, called: Subscription, delivery_id: DeliveryId, reply: Reply) -> None:
         """An attempt was made; whatever it makes known is on its way."""
-        for one in self._health.hear(called, delivery_id, reply, now_ms=self._clock.now_ms()):
+        now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
+        for one in self._health.hear(called, delivery_id, reply, now_ms=now_ms, now_s=now_s):
             match one:
                 case Gone():
                     self._disable.ask(Wish(called, one))

@@ -30,10 +30,15 @@ def at(second: float) -> int:
     return NOON_MS + round(second * 1000)
 
 
-def findings(heard: Sequence[Heard], health: Health | None = None) -> list[tuple[Finding, ...]]:
-    """What each of them made known."""
+def findings(
+    heard: Sequence[Heard], health: Health | None = None, *, wrong_s: float = 0.0
+) -> list[tuple[Finding, ...]]:
+    """What each of them made known; the wall clock goes wrong by so much with each."""
     health = Health() if health is None else health
-    return [health.hear(one.called, DeliveryId(one.delivery), one.reply, now_ms=at(one.at_s)) for one in heard]
+    return [
+        health.hear(one.called, DeliveryId(one.delivery), one.reply, now_ms=at(one.at_s + n * wrong_s), now_s=one.at_s)
+        for n, one in enumerate(heard)
+    ]
 
 
 def refusals(*at_s: float, called: Subscription = ME) -> list[Heard]:
@@ -47,6 +52,14 @@ def refusals(*at_s: float, called: Subscription = ME) -> list[Heard]:
 def test_410_for_three_deliveries_over_a_minute_means_that_it_is_gone() -> None:
     """Since the first of them."""
     assert [(), (), (Gone(at(0)),)] == findings(refusals(0, 30, 60))
+
+
+@pytest.mark.parametrize("wrong_s", [3600.0, -3600.0])
+def test_a_wall_clock_that_is_set_makes_nothing_last_longer_or_shorter(wrong_s: float) -> None:
+    """A step of an hour is no hour."""
+    assert [()] * 3 == findings(refusals(0, 1, 2), wrong_s=wrong_s)
+    assert [(), (), (Gone(at(0)),)] == findings(refusals(0, 30, 60), wrong_s=wrong_s)
+    assert [(), (Failing(at(0)),)] == findings([Heard(0, UNWELL), Heard(3600, UNWELL)], wrong_s=wrong_s)
 
 
 def test_a_minute_that_is_not_over_is_waited_for() -> None:
@@ -184,7 +197,9 @@ def test_how_much_is_remembered_unless_told_otherwise() -> None:
     """Ten thousand in trouble, however many there are."""
     health = Health()
     for number in range(REMEMBERED + 100):
-        health.hear(replace(ME, id=SubscriptionId(f"sub_{number}")), DeliveryId("dlv_1"), UNWELL, now_ms=NOON_MS)
+        health.hear(
+            replace(ME, id=SubscriptionId(f"sub_{number}")), DeliveryId("dlv_1"), UNWELL, now_ms=NOON_MS, now_s=0.0
+        )
 
     assert len(health) == REMEMBERED == 10_000
 
