@@ -12,6 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
+import relay.batches  # noqa: F401  every consumer that is told how to connect reads by it
 from relay.config import Config
 from relay.errors import RelayError, Unreachable
 from relay.topics import Cluster, Wanted

@@ -15,7 +15,8 @@ from relay.pipeline.filters import compile_filter
 from relay.pipeline.sign import OpenedSecret, Signer
 from relay.receiver import verify as verify_
 from relay.settings import shown, visible
-from relay.store.forms import MAX_ID_BYTES, read_secret
+from relay.store.forms import read_secret
+from relay.store.sound import MAX_ID_BYTES
 
 filter_app = App(name="filter", help="Filters of subscriptions.")
 

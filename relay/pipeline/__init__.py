@@ -8,6 +8,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     schedule  attempt -> delay, deferral -> delay, when a record is due                     pure
     sign      Delivery x Endpoint x now -> Request                                          pure
     egress    which addresses may be called, with the reason                                pure
+    tls       what a connection to a receiver is verified by, and what was against it       edge (files)
     deliver   Request -> Reply; a refused or slow receiver is a Reply                       edge (aiohttp)
     wire      the same, on aiohttp's connector and parser                                   edge (aiohttp)
     settle    Delivery x Reply -> Verdict                                                   pure

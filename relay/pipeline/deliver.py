@@ -20,6 +20,7 @@ from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
 from relay.model import Answer, Failure, Reason, Reply, Request
+from relay.pipeline import tls
 from relay.pipeline.egress import OWN, Egress
 
 LINE_BYTES = 8190  # of a status line or a header field: nginx's and aiohttp's own bound
@@ -87,6 +88,7 @@ class GuardedConnector(aiohttp.TCPConnector):
             keepalive_timeout=KEEPALIVE_S,
             resolver=resolver,
             socket_factory=self._guarded_socket,
+            ssl=tls.public(),
         )
         self._factory = cast(partial[ResponseHandler], partial(HeadFirst, loop=self._loop))
         self._egress = egress
@@ -128,7 +130,7 @@ def callable_url(url: str, schemes: AbstractSet[str]) -> URL:
     """
     try:
         parsed = URL(url, encoded=True)
-    except ValueError as error:
+    except (ValueError, IndexError) as error:  # the latter is yarl's on `https://[::1]@`
         raise aiohttp.InvalidURL(url, str(error)) from error
     if parsed.scheme not in schemes or not parsed.raw_host:
         raise aiohttp.InvalidURL(url, f"it is not {' or '.join(sorted(schemes))} with a host")
@@ -144,8 +146,15 @@ class SessionDeliver:
     """On aiohttp's ClientSession. Bodies are kept up to `response_bytes`; the rest is never read."""
 
     def __init__(
-        self, egress: Egress, *, connect_timeout_s: float, response_bytes: int, resolver: AbstractResolver | None = None
+        self,
+        egress: Egress,
+        *,
+        connect_timeout_s: float,
+        response_bytes: int,
+        resolver: AbstractResolver | None = None,
+        contexts: tls.Contexts | None = None,
     ) -> None:
+        self._contexts = contexts or tls.Contexts()
         self._schemes = egress.schemes
         self._connect_timeout_s = connect_timeout_s
         self._response_bytes = response_bytes
@@ -173,6 +182,7 @@ class SessionDeliver:
                 data=request.body,
                 headers=request.headers,
                 allow_redirects=False,
+                ssl=self._contexts.of(request.account_id, request.tls),
                 timeout=_timeout(request.timeout_s, self._connect_timeout_s),
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
@@ -209,6 +219,7 @@ def failure(error: BaseException) -> Failure:
     Never raises; what is unknown is a fault of the protocol, since a connection stood.
     """
     cause = getattr(error, "os_error", None)
+    had_against_it = tls.in_words(error)
     match error:
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             reason = Reason.INVALID_URL
@@ -216,7 +227,9 @@ def failure(error: BaseException) -> Failure:
             reason = Reason.BLOCKED_ADDRESS
         case aiohttp.ClientConnectorDNSError():
             reason = Reason.DNS
-        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
+        case aiohttp.ServerFingerprintMismatch():
+            reason = Reason.TLS
+        case _ if had_against_it is not None:
             reason = Reason.TLS
         case TimeoutError():
             reason = Reason.TIMEOUT
@@ -224,4 +237,4 @@ def failure(error: BaseException) -> Failure:
             reason = Reason.CONNECT
         case _:
             reason = Reason.PROTOCOL
-    return Failure(reason, f"{type(error).__name__}: {str(error)[:200]}")
+    return Failure(reason, f"{type(error).__name__}: {had_against_it or str(error)[:200]}")

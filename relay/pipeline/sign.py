@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from relay import __version__
-from relay.model import Delivery, Request, Signature
+from relay.model import Delivery, Request, Signature, Tls
 
 USER_AGENT = f"relay/{__version__}"
 WHSEC = "whsec_"  # how Standard Webhooks writes a key: the prefix, then base64
@@ -108,7 +108,14 @@ class Signer:
 
 
 def sign(
-    delivery: Delivery, *, url: str, signer: Signer, own_headers: Mapping[str, str], timeout_s: float, now_ms: int
+    delivery: Delivery,
+    *,
+    url: str,
+    signer: Signer,
+    own_headers: Mapping[str, str],
+    timeout_s: float,
+    now_ms: int,
+    tls: Tls | None = None,
 ) -> Request:
     """
     The request of this attempt: relay's headers, the signatures, then the subscription's own, which replace none.
@@ -120,6 +127,7 @@ def sign(
         own_headers: Its own headers, names in lower case, decrypted.
         timeout_s: For all of it, head and body.
         now_ms: Becomes `webhook-timestamp`, in seconds.
+        tls: What its connection uses of the subscription's own.
     """
     event = delivery.event
     headers = {
@@ -135,4 +143,5 @@ def sign(
     headers |= signer.headers(event.body, message_id=delivery.id, now_ms=now_ms)
     for name, value in own_headers.items():
         headers.setdefault(name, value)
-    return Request(url=url, headers=headers, body=event.body, timeout_s=timeout_s)
+    account_id = delivery.account_id
+    return Request(url=url, headers=headers, body=event.body, timeout_s=timeout_s, account_id=account_id, tls=tls)

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
+from ssl import SSLContext
 from typing import Self
 
 import aiohttp
@@ -20,6 +21,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.streams import StreamReader
 
 from relay.model import Answer, Reply, Request
+from relay.pipeline import tls
 from relay.pipeline.deliver import (
     HEADERS,
     LINE_BYTES,
@@ -50,8 +52,15 @@ class WireDeliver:
     """Keeps connections alive; bodies are read up to `response_bytes`, the rest never."""
 
     def __init__(
-        self, egress: Egress, *, connect_timeout_s: float, response_bytes: int, resolver: AbstractResolver | None = None
+        self,
+        egress: Egress,
+        *,
+        connect_timeout_s: float,
+        response_bytes: int,
+        resolver: AbstractResolver | None = None,
+        contexts: tls.Contexts | None = None,
     ) -> None:
+        self._contexts = contexts or tls.Contexts()
         self._connector = GuardedConnector(egress, resolver=resolver)
         self._connect = aiohttp.ClientTimeout(total=None, connect=connect_timeout_s)
         self._response_bytes = response_bytes
@@ -66,7 +75,10 @@ class WireDeliver:
 
     async def __call__(self, request: Request) -> Reply:
         try:
-            target = self._target(request.url, self._schemes)
+            context = self._contexts.of(request.account_id, request.tls)
+            target = self._target(request.url, self._schemes, context)
+        except tls.Unusable as error:
+            return failure(error)
         except ValueError as error:  # yarl reads a port only when it is asked for
             return failure(aiohttp.InvalidURL(request.url, str(error)))
         connection: Connection | None = None
@@ -125,13 +137,13 @@ async def _exchanged(connection: Connection, head: bytes, body: bytes) -> tuple[
             return message, content
 
 
-def _target(url: str, schemes: AbstractSet[str]) -> Target:
+def _target(url: str, schemes: AbstractSet[str], context: SSLContext | bool) -> Target:  # noqa: FBT001  aiohttp's
     """
     Raises:
         InvalidURL: It is no URL that may be called.
     """
     parsed = callable_url(url, schemes)
-    asked = ClientRequest(hdrs.METH_POST, parsed, loop=asyncio.get_running_loop())
+    asked = ClientRequest(hdrs.METH_POST, parsed, loop=asyncio.get_running_loop(), ssl=context)
     return Target(asked, f"POST {parsed.raw_path_qs} HTTP/1.1\r\nhost: {parsed.host_port_subcomponent}\r\n")
 
 

@@ -43,6 +43,7 @@ from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
 from relay.pipeline.sights import Sights
 from relay.pipeline.start import Lost
+from relay.pipeline.tls import Contexts
 from relay.pipeline.watch import STUCK_S
 from relay.pipeline.watchdog import Guard, Watchdog
 from relay.pipeline.wire import WireDeliver
@@ -173,7 +174,12 @@ async def _tools(
         ]
     )
     egress = Egress(allow_http=config.allow_http, allowed=config.allow_networks, own=own)
-    deliver = WireDeliver(egress, connect_timeout_s=config.connect_timeout_s, response_bytes=config.response_bytes)
+    deliver = WireDeliver(
+        egress,
+        connect_timeout_s=config.connect_timeout_s,
+        response_bytes=config.response_bytes,
+        contexts=Contexts(config.tls_dir),
+    )
     room = Room(limit_bytes=config.buffer_bytes)
     worker = config.instance_id or f"{socket.gethostname()}-{os.getpid()}"
     notices = Notices(

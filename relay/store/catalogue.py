@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from relay import settings
 from relay.broker import kafka_settings
 from relay.config import Config
 from relay.metrics import Metrics
@@ -46,11 +47,11 @@ def opened(subscription: Subscription, keys: KeyRing) -> Endpoint:
     ]
     if not secrets:
         raise CannotOpen("it has no secret")
-    headers = {name: plain(sealed).decode() for name, sealed in subscription.headers.items()}
     try:
+        headers = {name: plain(sealed).decode() for name, sealed in subscription.headers.items()}
         return endpoint(subscription, signer=Signer(secrets, subscription.signatures), headers=headers)
-    except ValueError as error:  # whsec_ that is not base64: no writer of ours stores that
-        raise CannotOpen(f"a secret is none: {error}") from None
+    except ValueError:  # whsec_ that is not base64, a header that is not UTF-8: no writer of ours stores that
+        raise CannotOpen("what is sealed is no secret, or no header's value") from None
 
 
 class Catalogue:
@@ -115,12 +116,13 @@ class Catalogue:
         for record in records:
             fold([record], self._stored)
             subscription_id = SubscriptionId((record.key or b"").decode(errors="backslashreplace"))
+            shown = settings.shown(subscription_id)
             if subscription_id in self._stored:
                 self._put(subscription_id)
-                log.info("subscription.changed", subscription_id=subscription_id)
+                log.info("subscription.changed", subscription_id=shown)
             else:
                 self._remove(subscription_id)
-                log.info("subscription.removed", subscription_id=subscription_id)
+                log.info("subscription.removed", subscription_id=shown)
             self._count()
 
     def _put(self, subscription_id: SubscriptionId) -> None:
@@ -136,7 +138,8 @@ class Catalogue:
 
     def _cannot(self, subscription_id: SubscriptionId, last: Subscription | None, why: str) -> None:
         self._unreadable.add(subscription_id)
-        log.error("subscription.unreadable", subscription_id=subscription_id, reason=why, matches=last is not None)
+        shown = settings.shown(subscription_id)  # whoever writes to the topic may call it anything, at any length
+        log.error("subscription.unreadable", subscription_id=shown, reason=why, matches=last is not None)
         self._index.put(unknown(subscription_id) if last is None else endpoint(last, signer=None, headers={}))
 
     def _remove(self, subscription_id: SubscriptionId) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from relay.errors import ConfigProblem
 from relay.model import State, Subscription, SubscriptionId
-from relay.store.forms import ID, read_secret
+from relay.store.forms import read_secret
 from relay.store.keyring import KeyRing
 from relay.store.sealing import amended, generated_secret, made, new_id, newest_secret
+from relay.store.sound import ID
 from tests.builders import NOON_MS, a_subscription
 
 KEYS = KeyRing([("2026", bytes(32))])
