@@ -96,7 +96,8 @@ def main() -> int:
         figures.append(run(target, seconds, folder, keep=asked.keep))
     print(table(figures))
     broken = [path for one in figures for path in one.broken]
-    print(*(f"broken: {path}" for path in broken), sep="\n")
+    for path in broken:
+        print(f"broken: {path}")
     return 1 if broken else 0
 
 
