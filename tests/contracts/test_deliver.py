@@ -224,7 +224,10 @@ async def test_what_is_no_url_of_http_is_an_invalid_url(opens: Opens, url: str) 
         assert Reason.INVALID_URL == reason(await replied(deliver, a_request(url)))
 
 
-@pytest.mark.parametrize("url", ["http://[::1", "http://127.0.0.1:99999/", "http://127.0.0.1:x/", "http://a b/"])
+@pytest.mark.parametrize(
+    "url",
+    ["http://[::1", "http://[::1]@", "http://127.0.0.1:99999/", "http://127.0.0.1:x/", "http://a b/", "http://\ud800/"],
+)
 async def test_a_url_that_cannot_be_read_is_a_failure(opens: Opens, url: str) -> None:
     """An address without its bracket, a port that is none."""
     async with opens() as deliver:
