@@ -19,6 +19,7 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+import relay.batches  # noqa: F401  every consumer that is told how to connect reads by it
 from relay.config import Config
 from relay.credentials import credentials
 from relay.errors import NotAllowed, RelayError

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Literal, NamedTuple, Self, TypeVar
 
 from relay import networks, security, settings, sources
+from relay import retention as kept
 from relay.errors import ConfigProblem, Problem
 from relay.settings import KIB, MIB, Reader, within
 from relay.sources import Setting
@@ -78,6 +79,7 @@ class Config:
     retry_delays: tuple[int, ...] = setting((5, 30, 120, 600, 1800, 7200, 21_600, 43_200, 86_400), settings.schedule)
     hold_delays: tuple[int, ...] = setting((5, 30, 120, 600, 3600, 21_600, 86_400), settings.holds)
     max_age_s: int = setting(3 * _DAY_S, _MAX_AGE, variable="RELAY_MAX_AGE")
+    retention: tuple[tuple[str, int], ...] = setting(kept.DEFAULT, kept.read)  # seconds, by kind of topic
     malformed_limit: int = setting(500, within(settings.whole, "0", "1000", "it is counted over the last 1000 records"))
     disable_after_s: int = setting(5 * _DAY_S, _DISABLING_LATER, variable="RELAY_DISABLE_AFTER")
     max_subscriptions_per_account: int = setting(100, within(settings.whole, "1", "100000", "an event goes to each"))
@@ -121,6 +123,7 @@ class Config:
     allow_networks: tuple[networks.Allowance, ...] = setting((), settings.listed(networks.allowance))
     allow_metadata: bool = setting(False, settings.flag)  # needs a network of allow_networks round each, too
     egress_proxy: networks.Proxy | None = setting(None, networks.proxy, secret=True)  # noqa: RUF009  the default is None
+    tls_dir: str | None = setting(None, str)  # certificates and authorities that subscriptions name (pipeline/tls.py)
     secret_keys: tuple[tuple[str, bytes], ...] = setting(
         (), settings.key_ring, secret=True, example="k1:$(openssl rand -base64 32), or RELAY_SECRET_KEYS_FILE"
     )

@@ -130,6 +130,14 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tls:
+    """What a subscription's connections use besides the public authorities: names under RELAY_TLS_DIR, no contents."""
+
+    client_cert: str | None = None  # a certificate and its key
+    ca: str | None = None  # authorities that are trusted too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
     """One webhook that a customer registered, as it is stored (its secrets sealed)."""
 
@@ -143,6 +151,7 @@ class Subscription:
     secrets: tuple[Secret, ...] = ()  # newest first
     signatures: tuple[Signature, ...] = (Signature.ARTIBOT_SHA1, Signature.STANDARD_WEBHOOKS)
     headers: Mapping[str, Sealed] = field(default_factory=dict)
+    tls: Tls | None = None  # None: no certificate of its own, and the public authorities alone
     timeout_s: float | None = None  # None: RELAY_TIMEOUT_S
     rate_per_s: float | None = None  # requests a second, of all workers together; None: no bound
     max_in_flight: int | None = None  # requests at once, of all workers together but one of each; None: no bound
@@ -163,7 +172,8 @@ class Request:
     headers: Mapping[str, str] = field(repr=False)  # the subscription's own among them, decrypted
     body: bytes = field(repr=False)  # personal data
     timeout_s: float
-    account_id: str = ""  # the subscription's: RELAY_ALLOW_NETWORKS may name it
+    account_id: str = ""  # the subscription's: some of what may be called and used is an account's own
+    tls: Tls | None = None
 
 
 class Reason(StrEnum):

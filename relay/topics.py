@@ -9,12 +9,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
+from relay import retention
 from relay.config import Config
 from relay.durations import parse, written
 
-DAY_MS = 86_400_000
-DELIVERIES_KEPT_MS = 7 * DAY_MS  # beyond the delay: what a worker that is down for a week comes back to
-HISTORY_MS = 30 * DAY_MS
 REPLICAS = 3  # with two in sync: one broker may be down for work, and another may fail meanwhile
 EVENTS_PARTITIONS = 4  # of an events topic that relay itself makes, for trying things out
 
@@ -73,6 +71,10 @@ class Topics:
             raise ValueError(f"{topic!r} is no delivery topic of {self.prefix}")
         return 0 if name == "now" else parse(name)
 
+    def kind_of(self, topic: str) -> str:
+        """As RELAY_RETENTION calls it: all delivery topics are of one kind."""
+        return topic.removeprefix(f"{self.prefix}.").partition(".")[0]
+
     def of(self, config: Config) -> tuple[str, ...]:
         """All that this configuration needs, besides the events topics."""
         deliveries = [self.deliveries(delay_s) for delay_s in (0, *config.delays)]
@@ -103,7 +105,7 @@ def wanted(config: Config, *, events_partitions: int, brokers: int) -> tuple[Wan
     The topics, in the order in which they are made.
 
     Args:
-        config: Names, delays and sizes.
+        config: Names, delays, sizes and retention.
         events_partitions: Of the events topic that has most; delivery topics, results and dead letters have as many.
         brokers: Three or more: three replicas, of which two must have a record. Else one a broker, and one suffices.
     """
@@ -116,8 +118,10 @@ def wanted(config: Config, *, events_partitions: int, brokers: int) -> tuple[Wan
         "max.message.bytes": str(config.max_message_bytes),
     }
 
-    def kept(ms: int) -> dict[str, str]:
-        return common | {"cleanup.policy": "delete", "retention.ms": str(ms)}
+    kept_s = dict(config.retention)
+
+    def kept(kind: str, delay_s: int = 0) -> dict[str, str]:
+        return common | {"cleanup.policy": "delete", "retention.ms": str((kept_s[kind] + delay_s) * 1000)}
 
     def one(name: str, configs: Mapping[str, str], partitions: int = events_partitions) -> Wanted:
         return Wanted(name=name, partitions=partitions, replicas=replicas, configs=configs)
@@ -127,14 +131,14 @@ def wanted(config: Config, *, events_partitions: int, brokers: int) -> tuple[Wan
         *(
             one(
                 topics.deliveries(delay_s),
-                kept(delay_s * 1000 + DELIVERIES_KEPT_MS) | {"message.timestamp.type": "LogAppendTime"},
+                kept("deliveries", delay_s) | {"message.timestamp.type": "LogAppendTime"},
             )
             for delay_s in (0, *config.delays)
         ),
-        one(topics.results, kept(HISTORY_MS)),
-        one(topics.progress, kept(HISTORY_MS)),
-        one(topics.notices, kept(HISTORY_MS)),
-        one(topics.dead_letters, kept(HISTORY_MS)),
+        one(topics.results, kept("results")),
+        one(topics.progress, kept("progress")),
+        one(topics.notices, kept("notices")),
+        one(topics.dead_letters, kept("dead-letters")),
     )
 
 
@@ -218,6 +222,7 @@ def _events(config: Config, cluster: Cluster) -> Iterator[Finding]:
 def _own(config: Config, cluster: Cluster) -> Iterator[Finding]:
     topics = Topics(config.topic_prefix)
     partitions = most_partitions(config, cluster.partitions)
+    asked = dict(set(config.retention) - set(retention.DEFAULT))
     for one in wanted(config, events_partitions=partitions, brokers=cluster.brokers):
         if one.name not in cluster.partitions:
             yield Finding(one.name, Grade.MISSING, "the topic does not exist", "`relay topics apply` makes it")
@@ -230,7 +235,9 @@ def _own(config: Config, cluster: Cluster) -> Iterator[Finding]:
                 "delete it (its records are the subscriptions: keep a copy), then `relay topics apply`",
             )
         delay_s = topics.delay_of(one.name) if topics.is_deliveries(one.name) else 0
-        yield from _settings(one, cluster.configs.get(one.name, {}), delay_ms=delay_s * 1000)
+        actual = cluster.configs.get(one.name, {})
+        yield from _settings(one, actual, delay_ms=delay_s * 1000)
+        yield from _kept_too_long(one, actual, topics.kind_of(one.name) in asked)
 
 
 def _settings(one: Wanted, actual: Mapping[str, str], *, delay_ms: int) -> Iterator[Finding]:
@@ -246,6 +253,14 @@ def _settings(one: Wanted, actual: Mapping[str, str], *, delay_ms: int) -> Itera
             f"{setting} is {actual[setting]}, not {value}: {why}",
             f"kafka-configs.sh --alter --topic {one.name} --add-config {setting}={value}",
         )
+
+
+def _kept_too_long(one: Wanted, actual: Mapping[str, str], asked: bool) -> Iterator[Finding]:  # noqa: FBT001  one of two
+    """Where somebody asked for a retention, longer is not as good: they have told others that it is gone by then."""
+    wish, kept = one.configs.get("retention.ms", "-1"), actual.get("retention.ms", "-1")
+    if asked and "retention.ms" in actual and (kept == "-1" or int(kept) > int(wish)):
+        remedy = f"kafka-configs.sh --alter --topic {one.name} --add-config retention.ms={wish}"
+        yield Finding(one.name, Grade.NOTE, f"retention.ms is {kept}, and RELAY_RETENTION asks for {wish}", remedy)
 
 
 def _suits(setting: str, actual: str, value: str) -> bool:

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PURE = (
     *("relay/model.py", "relay/errors.py", "relay/durations.py", "relay/urls.py", "relay/topics.py"),
     *("relay/verification.py", "relay/settings.py", "relay/sources.py", "relay/samples.py", "relay/networks.py"),
-    *("relay/ports.py", "relay/security.py"),
+    *("relay/ports.py", "relay/security.py", "relay/retention.py"),
     *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "schedule", "keys", "sign", "egress")),
     *(
         f"relay/pipeline/{name}.py"
@@ -35,7 +35,7 @@ PURE = (
         )
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
-    *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits")),
+    *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits", "sound")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
 # Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.

@@ -6,6 +6,7 @@ from relay import errors
 from relay.errors import (
     ConfigProblem,
     Conflict,
+    InstanceTaken,
     Invalid,
     Malformed,
     NotAllowed,
@@ -23,6 +24,7 @@ EXIT_CODES = {
     Malformed: 1,
     Conflict: 1,
     TopicProblem: 1,
+    InstanceTaken: 2,
     TooManyMalformed: 1,
     Invalid: 2,
     ConfigProblem: 2,

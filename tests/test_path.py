@@ -15,7 +15,19 @@ import pytest
 from relay.clock import ManualClock
 from relay.errors import Malformed
 from relay.metrics import Metrics
-from relay.model import Answer, Delivery, Failure, Outgoing, Reason, Reply, Request, State, Subscription, SubscriptionId
+from relay.model import (
+    Answer,
+    Delivery,
+    Failure,
+    Outgoing,
+    Reason,
+    Reply,
+    Request,
+    State,
+    Subscription,
+    SubscriptionId,
+    Tls,
+)
 from relay.pipeline.attempt import Bench, bury, make
 from relay.pipeline.decode import Skipped, read_delivery, read_event
 from relay.pipeline.fan import Fan
@@ -176,6 +188,16 @@ PLAYBOOK = [
             "results dropped subscription_deleted - attempt 2",
         ],
         before={1: {"created_at": "2026-02-02T00:00:00.000Z"}},
+    ),
+    Case(
+        "made anew in the same millisecond, for another account",
+        [UNWELL],
+        [
+            "results retry status 500 attempt 1",
+            "deliveries.5s attempt 2",
+            "results dropped subscription_deleted - attempt 2",
+        ],
+        before={1: {"account_id": "b"}},
     ),
     Case("of another account", [], [], event=EVENT | {"lead": {"account_id": "b"}}),
     Case("of a bot that is not wanted", [], [], subscription={"bot_ids": ("bot-2",)}),
@@ -339,3 +361,24 @@ async def test_every_attempt_of_a_delivery_sends_the_same_bytes_under_the_same_i
     assert all(one.account_id == "a" for one in stage.requests)  # whose networks may be called
     arrived = [one for one, reply in zip(stage.requests, case.replies, strict=False) if reply is not NO_PROXY]
     assert [str(n) for n in range(1, len(arrived) + 1)] == [one.headers["relay-attempt"] for one in arrived]
+
+
+@pytest.mark.parametrize(("asked", "given"), [(None, 15), (0.5, 0.5), (15.0, 15), (60.0, 15), (1e300, 15)])
+async def test_an_attempt_takes_as_long_as_its_subscription_asks_and_no_longer_than_relay_allows(
+    asked: float | None, given: float
+) -> None:
+    """RELAY_TIMEOUT_S bounds what is stored too: it may be lower by now, and others may have written the record."""
+    stage = Stage(Case("", [OK], subscription={"timeout_s": asked}))
+
+    await stage.play()
+
+    assert [given] == [request.timeout_s for request in stage.requests]
+
+
+async def test_a_request_says_whose_it_is_and_which_files_its_connection_uses() -> None:
+    """What is an account's own is looked up by these."""
+    stage = Stage(Case("", [OK], subscription={"tls": Tls(client_cert="crm")}))
+
+    await stage.play()
+
+    assert [("a", Tls(client_cert="crm"))] == [(request.account_id, request.tls) for request in stage.requests]

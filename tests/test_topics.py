@@ -5,7 +5,6 @@ import pytest
 
 from relay.config import Config
 from relay.topics import (
-    DAY_MS,
     Cluster,
     Finding,
     Grade,
@@ -19,6 +18,7 @@ from relay.topics import (
     wanted_events,
 )
 
+DAY_MS = 86_400_000
 TOPICS = Topics("relay")
 CONFIG = Config.read({"RELAY_RETRY_DELAYS": "5s,2m", "RELAY_HOLD_DELAYS": "5s,24h"})
 

@@ -10,6 +10,7 @@ from relay.cli.patience import ask
 from relay.config import TABLE, Config
 from relay.errors import Invalid, TopicProblem
 from relay.model import Subscription, SubscriptionId
+from relay.pipeline.tls import Contexts, Unusable
 from relay.store.catalogue import opened
 from relay.store.edits import Stored, Unreadable
 from relay.store.keyring import CannotOpen, KeyRing
@@ -90,7 +91,7 @@ def _keys(config: Config, there: Mapping[SubscriptionId, Stored]) -> Iterator[Fi
 
 
 def _subscriptions(config: Config, there: Mapping[SubscriptionId, Stored]) -> Iterator[Finding]:
-    keys = KeyRing(config.secret_keys)
+    keys, contexts = KeyRing(config.secret_keys), Contexts(config.tls_dir)
     for subscription_id, one in sorted(there.items()):
         what = f"subscription {subscription_id}"
         if isinstance(one, Unreadable):
@@ -102,6 +103,11 @@ def _subscriptions(config: Config, there: Mapping[SubscriptionId, Stored]) -> It
         except CannotOpen as why:
             remedy = "put the key back into RELAY_SECRET_KEYS, or rotate its secret"
             yield Finding(what, "wrong", f"{why}; its deliveries are put off", remedy)
+        try:
+            contexts.of(one.account_id, one.tls)
+        except Unusable as why:
+            remedy = "put it where RELAY_TLS_DIR of the workers has it, or update its tls"
+            yield Finding(what, "wrong", f"its tls cannot be used from here: {why}", remedy)
         yield from _url(what, one, config)
 
 

@@ -54,6 +54,8 @@ class Fields:
     """artibot-sha1, standard-webhooks, sha256, standard-webhooks-ed25519, artibot-url, commas between."""
     header_file: Annotated[str | None, Parameter(allow_leading_hyphen=True)] = None
     """YAML or JSON of header names and values, in place of all that it had."""
+    tls: str | None = None
+    """A JSON object of names in RELAY_TLS_DIR: `client_cert`, `ca`, or both; `null` for none."""
     timeout_s: float | None = None
     """How long one attempt may take, at most RELAY_TIMEOUT_S."""
     record_response: bool | None = None
@@ -67,7 +69,7 @@ class Fields:
 
     def said(self) -> dict[str, object]:
         """Field -> what was written."""
-        plain = ("name", "url", "events", "filter", "signatures", "timeout_s", "record_response")
+        plain = ("name", "url", "events", "filter", "signatures", "tls", "timeout_s", "record_response")
         limits = ("order", "rate_per_s", "max_in_flight")
         said = {field: value for field in (*plain, *limits) if (value := getattr(self, field)) is not None}
         if self.bot or self.all_bots:

@@ -17,7 +17,8 @@ from relay.pipeline.keys import public_key
 from relay.pipeline.sign import OpenedSecret, Signer
 from relay.settings import shown, visible
 from relay.store import limits
-from relay.store.forms import MAX_ID_BYTES, read_secret, read_verifying
+from relay.store.forms import read_secret, read_verifying
+from relay.store.sound import MAX_ID_BYTES
 
 filter_app = App(name="filter", help="Filters of subscriptions.")
 

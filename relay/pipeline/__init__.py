@@ -9,6 +9,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     keys      a secret -> the key of each scheme                                            pure
     sign      Delivery x Endpoint x now -> Request                                          pure
     egress    which addresses may be called, with the reason                                pure
+    tls       what a connection to a receiver is verified by, and what was against it       edge (files)
     connect   connections to what egress allows, or to the proxy; a pool for each set of rules  edge (aiohttp)
     deliver   Request -> Reply; a refused or slow receiver is a Reply                       edge (aiohttp)
     wire      the same, on aiohttp's connector and parser                                   edge (aiohttp)

@@ -41,7 +41,7 @@ class Bench:
     clock: Clock
     new_id: Callable[[], str]
     worker: str
-    timeout_s: float  # RELAY_TIMEOUT_S; a subscription may ask for less
+    timeout_s: float  # RELAY_TIMEOUT_S; a subscription may ask for less, and for no more, whatever is stored of it
     max_record_bytes: int  # what the broker takes, less room for headers
     debug: bool = False  # RELAY_LOG_LEVEL: first attempts that were delivered are logged too
     under_way: dict[Part, float] = field(default_factory=dict)  # requests sent, and when each must have ended
@@ -63,8 +63,9 @@ async def make(delivery: Delivery, part: Part, tools: Bench) -> Reply | None:
             url=to.subscription.url,
             signer=to.signer,
             own_headers=to.headers,
-            timeout_s=to.subscription.timeout_s or tools.timeout_s,
+            timeout_s=min(to.subscription.timeout_s or tools.timeout_s, tools.timeout_s),
             now_ms=started_ms,
+            tls=to.subscription.tls,
         )
         sent = tools.clock.monotonic()
         tools.under_way[part] = sent + request.timeout_s

@@ -26,6 +26,7 @@ from aiohttp.helpers import is_ip_address
 from aiohttp.http_exceptions import HttpProcessingError
 
 from relay.networks import Proxy
+from relay.pipeline import tls
 from relay.pipeline.egress import OWN, Egress
 from relay.pipeline.names import Names
 from relay.pipeline.sign import USER_AGENT
@@ -87,7 +88,12 @@ class Connector(aiohttp.TCPConnector):
     """What both kinds are: unbounded, and of connections on which a complete head counts."""
 
     def __init__(self, egress: Egress, **more: Any) -> None:  # noqa: ANN401
-        super().__init__(limit=0, keepalive_timeout=KEEPALIVE_S, **more)  # bounded by RELAY_IN_FLIGHT, not here
+        super().__init__(
+            limit=0,  # bounded by RELAY_IN_FLIGHT, not here
+            keepalive_timeout=KEEPALIVE_S,
+            ssl=tls.public(),
+            **more,
+        )
         self._factory = cast(partial[ResponseHandler], partial(HeadFirst, loop=self._loop))
         self._egress = egress
 

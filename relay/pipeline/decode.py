@@ -6,6 +6,7 @@ parses an integer beyond 64 bits as a float without a word; `_whole` catches tha
 """
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,6 +18,7 @@ from relay.errors import Malformed
 from relay.model import (
     ACTIONS,
     EVENT_TYPES,
+    EVERY_ACCOUNT,
     RESOURCE,
     Delivery,
     DeliveryId,
@@ -36,6 +38,7 @@ MAX_HEADER_BYTES = 1024  # relay's own have a quarter of that; a record copies i
 MAX_TRACEPARENT_BYTES = 256  # W3C's has 55, and later versions may append
 TIME_RAW_CHARACTERS = 64  # kept; what the platform writes has 33 at most
 MAX_DIGITS = 19  # of a count, an offset or a time in a header: all of Kafka's 63 bits
+_DELIVERY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")  # it goes out as a header, and is signed with dots around it
 _SIXTY_FOUR_BITS = range(-(2**63), 2**64)  # what orjson reads and writes as an integer
 _DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
 _NINETEEN_DIGITS = b"0" * 19  # 2**63 has 19; fewer always fit
@@ -79,7 +82,8 @@ def read_delivery(record: Record, *, max_bytes: int) -> Delivery:
     The delivery in a record of a delivery topic: the body byte for byte, everything else from its headers.
 
     Raises:
-        Malformed: It was not written by relay, or not whole; the message is the reason.
+        Malformed: It was not written by relay, or not whole, or its event is not the account's that it is for,
+            whoever redelivers or replays; the message is the reason.
     """
     headers = dict(record.headers)
     if record.value is None:
@@ -95,11 +99,14 @@ def read_delivery(record: Record, *, max_bytes: int) -> Delivery:
         )
         if event.type not in EVENT_TYPES:
             raise Malformed("a delivery of no event that relay sends")
+        account_id = _required(headers, "relay-account-id")
+        if account_id not in (EVERY_ACCOUNT, event.account_id):
+            raise Malformed("a delivery of one account's event to another's subscription")
         return Delivery(
-            id=DeliveryId(_required(headers, "relay-delivery-id")),
+            id=_delivery_id(_required(headers, "relay-delivery-id")),
             event=event,
             subscription_id=SubscriptionId(_required(headers, "relay-subscription-id")),
-            account_id=_required(headers, "relay-account-id"),
+            account_id=account_id,
             incarnation=_required(headers, "relay-incarnation"),
             matched_ms=_whole_number(_required(headers, "relay-matched-ms")),
             attempt=_whole_number(_required(headers, "relay-attempt"), least=1),
@@ -228,6 +235,12 @@ def _required(headers: Mapping[str, bytes | None], name: str) -> str:
     if text is None:
         raise ValueError(f"header {name} is missing")
     return text
+
+
+def _delivery_id(text: str) -> DeliveryId:
+    if not _DELIVERY_ID.fullmatch(text):
+        raise ValueError("relay-delivery-id is none")
+    return DeliveryId(text)
 
 
 def _whole_number(text: str, *, least: int = 0) -> int:

@@ -14,6 +14,7 @@ from yarl import URL
 from relay.errors import Invalid
 from relay.model import Answer, Failure, Reason, Reply, Request
 from relay.networks import Proxy
+from relay.pipeline import tls
 from relay.pipeline.connect import HEADERS, LINE_BYTES, READ_BUFFER_BYTES, Blocked, Connector, Pools, ProxyFault
 from relay.pipeline.egress import Egress
 from relay.urls import masked, normalise
@@ -62,7 +63,9 @@ class SessionDeliver:
         response_bytes: int,
         proxy: Proxy | None = None,
         resolver: AbstractResolver | None = None,
+        contexts: tls.Contexts | None = None,
     ) -> None:
+        self._contexts = contexts or tls.Contexts()
         self._schemes = egress.schemes
         self._connect_timeout_s = connect_timeout_s
         self._response_bytes = response_bytes
@@ -99,6 +102,7 @@ class SessionDeliver:
                 data=request.body,
                 headers=request.headers,
                 allow_redirects=False,
+                ssl=self._contexts.of(request.account_id, request.tls),
                 timeout=timeouts(request.timeout_s, self._connect_timeout_s),
             )
         except (aiohttp.ClientError, OSError, ValueError) as error:  # TimeoutError is an OSError
@@ -135,6 +139,7 @@ def failure(error: BaseException) -> Failure:
     Never raises; what is unknown is a fault of the protocol, since a connection stood.
     """
     cause = getattr(error, "os_error", None)
+    had_against_it = tls.in_words(error)
     match error:
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             reason = Reason.INVALID_URL
@@ -144,7 +149,9 @@ def failure(error: BaseException) -> Failure:
             reason = Reason.PROXY
         case aiohttp.ClientConnectorDNSError():
             reason = Reason.DNS
-        case aiohttp.ClientSSLError() | aiohttp.ServerFingerprintMismatch():
+        case aiohttp.ServerFingerprintMismatch():
+            reason = Reason.TLS
+        case _ if had_against_it is not None:
             reason = Reason.TLS
         case TimeoutError():
             reason = Reason.TIMEOUT
@@ -152,7 +159,7 @@ def failure(error: BaseException) -> Failure:
             reason = Reason.CONNECT
         case _:
             reason = Reason.PROTOCOL
-    return Failure(reason, f"{type(error).__name__}: {_told(error)[:200]}")
+    return Failure(reason, f"{type(error).__name__}: {had_against_it or _told(error)[:200]}")
 
 
 def _told(error: BaseException) -> str:

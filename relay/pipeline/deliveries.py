@@ -76,7 +76,7 @@ class Deliveries:
         for record in records:
             due = due_ms(record.timestamp, delay_s)
             headers = dict(record.headers)
-            identity = headers.get("relay-delivery-id", b"") + headers.get("relay-attempt", b"")
+            identity = (headers.get("relay-delivery-id") or b"") + (headers.get("relay-attempt") or b"")  # may be null
             held = self._delays.offer(
                 (ledger.topic, ledger.partition),
                 (ledger, record),

@@ -167,5 +167,5 @@ class Index:
             yield to
 
     @staticmethod
-    def _keys(of: Endpoint) -> list[tuple[str, str]]:
-        return [(of.subscription.account_id, event_type) for event_type in of.subscription.events]
+    def _keys(of: Endpoint) -> set[tuple[str, str]]:
+        return {(of.subscription.account_id, event_type) for event_type in of.subscription.events}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from relay import __version__
-from relay.model import Delivery, Request, Signature
+from relay.model import Delivery, Request, Signature, Tls
 from relay.pipeline.keys import ed25519_key, makes_pair, standard_webhooks_key
 
 USER_AGENT = f"relay/{__version__}"
@@ -145,7 +145,14 @@ class Signer:
 
 
 def sign(
-    delivery: Delivery, *, url: str, signer: Signer, own_headers: Mapping[str, str], timeout_s: float, now_ms: int
+    delivery: Delivery,
+    *,
+    url: str,
+    signer: Signer,
+    own_headers: Mapping[str, str],
+    timeout_s: float,
+    now_ms: int,
+    tls: Tls | None = None,
 ) -> Request:
     """
     The request of this attempt: relay's headers, the signatures, then the subscription's own, which replace none.
@@ -157,6 +164,7 @@ def sign(
         own_headers: Its own headers, names in lower case, decrypted.
         timeout_s: For all of it, head and body.
         now_ms: Becomes `webhook-timestamp`, in seconds.
+        tls: What its connection uses of the subscription's own.
     """
     event = delivery.event
     headers = {
@@ -172,4 +180,5 @@ def sign(
     headers |= signer.headers(event.body, url=url, message_id=delivery.id, now_ms=now_ms)
     for name, value in own_headers.items():
         headers.setdefault(name, value)
-    return Request(url=url, headers=headers, body=event.body, timeout_s=timeout_s, account_id=delivery.account_id)
+    account_id = delivery.account_id
+    return Request(url=url, headers=headers, body=event.body, timeout_s=timeout_s, account_id=account_id, tls=tls)

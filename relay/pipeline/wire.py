@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import lru_cache
+from ssl import SSLContext
 from typing import Self
 
 import aiohttp
@@ -21,6 +22,7 @@ from aiohttp.streams import StreamReader
 
 from relay.model import Answer, Reply, Request
 from relay.networks import Proxy
+from relay.pipeline import tls
 from relay.pipeline.connect import FINAL, HEADERS, LINE_BYTES, READ_BUFFER_BYTES, Pools
 from relay.pipeline.deliver import URLS_CACHED, callable_url, failure, timeouts
 from relay.pipeline.egress import Egress
@@ -50,8 +52,10 @@ class WireDeliver:
         response_bytes: int,
         proxy: Proxy | None = None,
         resolver: AbstractResolver | None = None,
+        contexts: tls.Contexts | None = None,
     ) -> None:
         self.pools = Pools(egress, proxy=proxy, resolver=resolver)
+        self._contexts = contexts or tls.Contexts()
         self._connect_timeout_s = connect_timeout_s
         self._response_bytes = response_bytes
         self._schemes = egress.schemes
@@ -65,8 +69,9 @@ class WireDeliver:
 
     async def __call__(self, request: Request) -> Reply:
         try:
-            target = self._target(request.url, self._schemes)
-        except ValueError as error:  # InvalidURL is one
+            context = self._contexts.of(request.account_id, request.tls)
+            target = self._target(request.url, self._schemes, context)
+        except (tls.Unusable, ValueError) as error:  # InvalidURL is one
             return failure(error)
         connection: Connection | None = None
         message: RawResponseMessage | None = None
@@ -126,13 +131,13 @@ async def _exchanged(connection: Connection, head: bytes, body: bytes) -> tuple[
             return message, content
 
 
-def _target(url: str, schemes: AbstractSet[str]) -> Target:
+def _target(url: str, schemes: AbstractSet[str], context: SSLContext | bool) -> Target:  # noqa: FBT001  aiohttp's
     """
     Raises:
         InvalidURL: It is no URL that may be called.
     """
     parsed = callable_url(url, schemes)
-    asked = ClientRequest(hdrs.METH_POST, parsed, loop=asyncio.get_running_loop())
+    asked = ClientRequest(hdrs.METH_POST, parsed, loop=asyncio.get_running_loop(), ssl=context)
     return Target(asked, f"POST {parsed.raw_path_qs} HTTP/1.1\r\nhost: {parsed.host_port_subcomponent}\r\n")
 
 

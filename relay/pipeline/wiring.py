@@ -44,6 +44,7 @@ from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
 from relay.pipeline.sights import Sights
 from relay.pipeline.start import Lost
+from relay.pipeline.tls import Contexts
 from relay.pipeline.watch import STUCK_S
 from relay.pipeline.watchdog import Guard, Watchdog
 from relay.pipeline.wire import WireDeliver
@@ -202,6 +203,7 @@ async def _tools(config: Config, metrics: Metrics, index: Index, own: Own, stack
         connect_timeout_s=config.connect_timeout_s,
         response_bytes=config.response_bytes,
         proxy=config.egress_proxy,
+        contexts=Contexts(config.tls_dir),
     )
     own.obey = deliver.pools.obey
     room = Room(limit_bytes=config.buffer_bytes)

@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
 
+from relay import settings
 from relay.broker import kafka_settings
 from relay.config import Config
 from relay.errors import ConfigProblem, Problem
@@ -131,17 +132,17 @@ class Catalogue:
     def _apply(self, records: Iterable[Record]) -> None:
         for record in records:
             subscription_id = SubscriptionId((record.key or b"").decode(errors="backslashreplace"))
-            before = self._stored.get(subscription_id)
+            before, shown = self._stored.get(subscription_id), settings.shown(subscription_id)
             fold([record], self._stored)
             if subscription_id in self._stored:
                 self._put(subscription_id)
-                log.info("subscription.changed", subscription_id=subscription_id)
+                log.info("subscription.changed", subscription_id=shown)
                 if re_enabled(before, self._stored[subscription_id]):
                     self._metrics.notices.add(Kind.RE_ENABLED.value)
-                    log.info("subscription.re_enabled", subscription_id=subscription_id)
+                    log.info("subscription.re_enabled", subscription_id=shown)
             else:
                 self._remove(subscription_id)
-                log.info("subscription.removed", subscription_id=subscription_id)
+                log.info("subscription.removed", subscription_id=shown)
             self._count()
 
     def _put(self, subscription_id: SubscriptionId) -> None:
@@ -157,7 +158,8 @@ class Catalogue:
 
     def _cannot(self, subscription_id: SubscriptionId, last: Subscription | None, why: str) -> None:
         self._unreadable.add(subscription_id)
-        log.error("subscription.unreadable", subscription_id=subscription_id, reason=why, matches=last is not None)
+        shown = settings.shown(subscription_id)  # whoever writes to the topic may call it anything, at any length
+        log.error("subscription.unreadable", subscription_id=shown, reason=why, matches=last is not None)
         self._index.put(unknown(subscription_id) if last is None else endpoint(last, signer=None, headers={}))
 
     def _remove(self, subscription_id: SubscriptionId) -> None:

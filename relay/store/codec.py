@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import orjson
 
 from relay.errors import Invalid, Malformed, Problem
-from relay.model import EVENT_TYPES, Sealed, Secret, State, Subscription, SubscriptionId
+from relay.model import EVENT_TYPES, Sealed, Secret, State, Subscription, SubscriptionId, Tls
 from relay.pipeline.filters import compile_filter
 from relay.pipeline.results import rfc3339
-from relay.store import limits
+from relay.store import limits, sound
 from relay.urls import normalise
 
 T = TypeVar("T")
@@ -25,7 +25,11 @@ T = TypeVar("T")
 # they are sealed, and 250 of bots, twice that when they are all quotes; the rest is for secrets while they are rotated.
 MAX_RECORD_BYTES = 1024 * 1024
 NOT_BUILT = {"order": "none"}  # the only value that this version honours
-ADDED = {"rate_per_s": None, "max_in_flight": None}  # what a record says without them: not every writer knows them
+ADDED = {
+    "tls": None,
+    "rate_per_s": None,
+    "max_in_flight": None,
+}  # what a record says without them: not every writer knows them
 
 
 def encode(subscription: Subscription) -> bytes:
@@ -33,8 +37,13 @@ def encode(subscription: Subscription) -> bytes:
     The record's value, which `decode` can read.
 
     Raises:
-        Invalid: It would be larger than a record may be.
+        Invalid: It would be larger than a record may be, or signed with more secrets than a request may be.
     """
+    if len(subscription.secrets) > sound.MAX_SECRETS:
+        rule = (
+            f"sign with at most {sound.MAX_SECRETS} at once: wait until some have expired, or let them by --expire-in"
+        )
+        raise Invalid(Problem("secrets", rule, str(len(subscription.secrets))))
     value = orjson.dumps(stored(subscription))
     if len(value) > MAX_RECORD_BYTES:
         rule = f"takes at most {MAX_RECORD_BYTES} bytes: fewer bots, headers or secrets that have not expired"
@@ -60,6 +69,7 @@ def stored(subscription: Subscription) -> dict[str, Any]:
         ],
         "signatures": [one.value for one in subscription.signatures],
         "headers": {name: _sealed(value) for name, value in subscription.headers.items()},
+        "tls": _tls(subscription.tls),
         "timeout_s": subscription.timeout_s,
         "rate_per_s": subscription.rate_per_s,
         "max_in_flight": subscription.max_in_flight,
@@ -104,6 +114,9 @@ def decode(key: bytes | None, value: bytes) -> Subscription:
     subscription = _subscription({**ADDED, **raw})
     if key != subscription.id.encode():
         raise Malformed("its key is not its id")
+    for name, holds in sound.RULES.items():
+        if not holds(subscription):
+            raise Malformed(f"{name} cannot be read")
     return subscription
 
 
@@ -130,6 +143,7 @@ def _subscription(raw: Mapping[str, Any]) -> Subscription:
         secrets=field("secrets", lambda secrets: tuple(_secret(one) for one in _list(secrets))),
         signatures=field("signatures", lambda names: limits.signatures(_list(names))),
         headers=field("headers", lambda headers: {_text(name): _opened(one) for name, one in headers.items()}),
+        tls=field("tls", sound.own_tls),
         timeout_s=field("timeout_s", _or_null(_number)),
         rate_per_s=field("rate_per_s", _or_null(lambda rate: limits.rate_per_s(_number(rate)))),
         max_in_flight=field("max_in_flight", _or_null(lambda most: limits.max_in_flight(_is(most, int)))),
@@ -194,6 +208,10 @@ def _sealed(sealed: Sealed) -> dict[str, Any]:
 
 def _opened(raw: Mapping[str, Any]) -> Sealed:
     return Sealed(_text(raw["key_id"]), b64decode(_text(raw["data"]), validate=True))
+
+
+def _tls(tls: Tls | None) -> dict[str, str | None] | None:
+    return None if tls is None else {"client_cert": tls.client_cert, "ca": tls.ca}
 
 
 def _secret(raw: Mapping[str, Any]) -> Secret:

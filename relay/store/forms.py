@@ -15,32 +15,22 @@ import orjson
 
 from relay.config import Config
 from relay.errors import Invalid, Problem
-from relay.model import ACTIONS, EVENT_TYPES, EVERY_ACCOUNT, RESOURCE
+from relay.model import ACTIONS, EVENT_TYPES, EVERY_ACCOUNT, RESOURCE, Tls
 from relay.pipeline.filters import compile_filter
 from relay.pipeline.keys import WHPK, WHSK, ed25519_key, standard_webhooks_key
 from relay.settings import shown
-from relay.store import limits
+from relay.store import limits, sound
 from relay.store.codec import NOT_BUILT
+from relay.store.sound import ID, MAX_BOTS, MAX_HEADERS, MAX_ID_BYTES, TOKEN
 from relay.urls import normalise
 
-ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-MAX_ID_BYTES = 256  # of accounts and bots, as in an event (DESIGN.md section 5)
 MAX_NAME_CHARACTERS = 200  # one line of a list
 MAX_REASON_CHARACTERS = 1_000  # a sentence or two
-MAX_BOTS = 1_000
 MAX_SECRET_BYTES = 256
 SHORT_SECRET_BYTES = 16  # shorter ones are accepted with a warning: the seed's own is `test`
-MAX_HEADERS = 50
 MAX_HEADER_BYTES = 4 * 1024  # of a value; servers refuse heads over 8 KiB or so
-_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,100}")  # RFC 9110 section 5.6.2, in lower case
+HIDDEN = ("headers", "tls")  # what was written there is not shown: credentials, or a key pasted where its name belongs
 _HEADER_VALUE = re.compile(r"[\t -~]*")  # RFC 9110 section 5.5, ASCII: what every server reads alike
-# What relay itself says in every request, and what frames it (RFC 9112): never a subscription's to say.
-RESERVED_HEADERS = frozenset(
-    {"content-type", "user-agent", "accept-encoding", "x-artibot-signature", "x-relay-signature-256"}
-    | {"host", "content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer", "expect"}
-    | {"proxy-authorization", "proxy-connection", "cookie", "content-encoding"}
-)
-RESERVED_PREFIXES = ("relay-", "webhook-")
 _SEED_NAMES = {f"{RESOURCE}{action}": f"{RESOURCE}.{action}" for action in ACTIONS}  # LeadUpdated, in lower case
 
 
@@ -50,7 +40,8 @@ def read_form(said: Mapping[str, object], *, config: Config) -> dict[str, Any]:
 
     Args:
         said: Field -> what was written: `id`, `account_id`, `bot_ids`, `name`, `url`, `events`, `filter`, `signatures`,
-            `headers` (name -> plain value), `timeout_s`, `rate_per_s`, `max_in_flight`, `record_response`.
+            `headers` (name -> plain value), `tls` (names in RELAY_TLS_DIR), `timeout_s`, `rate_per_s`,
+            `max_in_flight`, `record_response`.
         config: Whether plain HTTP is allowed, and the longest timeout.
 
     Raises:
@@ -72,7 +63,7 @@ def read_form(said: Mapping[str, object], *, config: Config) -> dict[str, Any]:
             except Invalid as invalid:
                 problems.extend(invalid.problems)
             except ValueError as rule:
-                problems.append(Problem(field, str(rule), "" if field == "headers" else shown(str(written))))
+                problems.append(Problem(field, str(rule), "" if field in HIDDEN else shown(str(written))))
     if problems:
         raise Invalid(*problems)
     return values
@@ -168,6 +159,7 @@ def _readers(config: Config) -> Mapping[str, Callable[[Any], Any]]:
         "filter": _filter,
         "signatures": lambda written: limits.signatures(_listed(written)),
         "headers": _headers,
+        "tls": _tls,
         "timeout_s": lambda written: limits.timeout_s(written, config.timeout_s),
         "rate_per_s": limits.rate_per_s,
         "max_in_flight": limits.max_in_flight,
@@ -252,9 +244,9 @@ def _headers(written: object) -> dict[str, str]:
 
 def _header_name(written: object) -> str:
     name = _text(written).lower()
-    if not _TOKEN.fullmatch(name):
+    if not TOKEN.fullmatch(name):
         raise ValueError(f"{shown(name)} is no name of a header")
-    if name in RESERVED_HEADERS or name.startswith(RESERVED_PREFIXES):
+    if sound.is_reserved(name):
         raise ValueError(f"{name} is relay's own to set")
     return name
 
@@ -264,6 +256,15 @@ def _header_value(name: object, written: object) -> str:
     if len(text) > MAX_HEADER_BYTES or not _HEADER_VALUE.fullmatch(text):
         raise ValueError(f"the value of {name} must be at most {MAX_HEADER_BYTES} printable ASCII characters")
     return text
+
+
+def _tls(written: object) -> Tls | None:
+    if not isinstance(written, str):
+        return sound.own_tls(written)
+    try:
+        return sound.own_tls(orjson.loads(written))
+    except orjson.JSONDecodeError as error:
+        raise ValueError(f"must be JSON: {error}") from None
 
 
 def _flag(written: object) -> bool:

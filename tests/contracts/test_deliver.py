@@ -227,6 +227,7 @@ async def test_what_is_no_url_of_http_is_an_invalid_url(opens: Opens, url: str) 
     [
         *("http://[::1", "http://127.0.0.1:99999/", "http://127.0.0.1:x/", "http://a b/", "http://127.0.0.1/a#s3cret"),
         *("http://me:s3cret@127.0.0.1/", "http://127.1/s3cret", "http://127.0.0.1:25/s3cret", "http://a/\ns3cret"),
+        *("http://[::1]@", "http://\ud800/"),
     ],
 )
 async def test_a_url_that_nobody_could_have_written_is_an_invalid_url(opens: Opens, url: str) -> None:

@@ -167,6 +167,10 @@ class Relay:
                     records += batch
             return records
 
+    async def read_count(self, topic: str, least: int) -> bool:
+        """Whether it holds as many."""
+        return len(await self.read(topic)) >= least
+
     async def results(self) -> list[dict[str, Any]]:
         return [json.loads(record.value) for record in await self.read(f"{self.prefix}.results")]
 

@@ -253,26 +253,6 @@ async def test_a_subscription_changed_while_running_is_in_force_within_2_s(
             assert [call.event["resource_id"] for call in journal.calls] == ["a", "b"]
 
 
-async def test_a_pending_retry_ends_with_its_subscription_even_if_the_id_is_made_anew(
-    kafka: str, prefix: str, tmp_path: Path
-) -> None:
-    """Another's subscription of the same id gets nothing of the old one's."""
-    async with Journal() as journal:
-        with Relay(kafka, prefix, tmp_path, RELAY_RETRY_DELAYS="5s") as relay:
-            await relay.prepare()
-            await relay.subscribe("same", journal.url("status/500/old"))
-            worker = relay.worker()
-            await relay.emit([an_event()])
-            await until(lambda: journal.calls)
-
-            await relay.do("subscriptions", "delete", "same")
-            await relay.subscribe("same", journal.url("ok/new"), account="acct-2")
-            await until(lambda: relay.result_count(verdict="dropped", reason="subscription_deleted"))
-            assert await relay.end(worker) == 0
-
-            assert not journal.of("ok/new")
-
-
 async def test_an_address_that_is_not_allowed_is_never_called(kafka: str, prefix: str, tmp_path: Path) -> None:
     """The result says blocked_address; the delivery is given up at once; the listener hears nothing."""
     async with Journal() as journal:

@@ -424,10 +424,10 @@ events = st.builds(
 )
 deliveries = st.builds(
     Delivery,
-    id=texts.map(DeliveryId),
+    id=st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True).map(DeliveryId),
     event=events,
     subscription_id=texts.map(SubscriptionId),
-    account_id=texts,
+    account_id=st.sampled_from(["acc_1", "*"]),  # the event's, or everybody's
     incarnation=texts,
     matched_ms=naturals,
     attempt=st.integers(1, 2**63 - 1),

@@ -431,8 +431,18 @@ MANY = varint(2**20_000)
         sealed(HEAD + b"\1\1\0\1\0\1\0\0" + MANY + b"\0"),
         sealed(HEAD + b"\1\1\0\1\0\1\0" + MANY + b"\0" * 2_800),
         "/" * 4_000_000,
+        sealed(HEAD + b"\xff" * 1_000_000),
     ],
-    ids=["no number ends", "open", "names", "groups", "offsets of a group", "open of a group", "4 MB"],
+    ids=[
+        "no number ends",
+        "open",
+        "names",
+        "groups",
+        "offsets of a group",
+        "open of a group",
+        "4 MB",
+        "no number ends in 1 MB",
+    ],
 )
 def test_counts_that_are_far_too_high(text: str) -> None:
     """No map, and no time spent on it: a rebalance waits."""

@@ -9,16 +9,12 @@ from hypothesis import strategies as st
 
 from relay.config import Config
 from relay.errors import Invalid
-from relay.model import EVENT_TYPES, Signature
+from relay.model import EVENT_TYPES, Signature, Tls
 from relay.store.forms import (
-    MAX_BOTS,
     MAX_HEADER_BYTES,
-    MAX_HEADERS,
-    MAX_ID_BYTES,
     MAX_NAME_CHARACTERS,
     MAX_REASON_CHARACTERS,
     MAX_SECRET_BYTES,
-    RESERVED_HEADERS,
     account_id,
     event_type,
     is_short,
@@ -26,11 +22,12 @@ from relay.store.forms import (
     read_secret,
     reason,
 )
+from relay.store.sound import MAX_BOTS, MAX_HEADERS, MAX_ID_BYTES, RESERVED_HEADERS
 
 CONFIG = Config(timeout_s=15.0)
 FIELDS = (
     *("id", "account_id", "bot_ids", "name", "url", "events", "filter", "signatures", "headers", "timeout_s"),
-    *("record_response", "rate_per_s", "max_in_flight", "order"),
+    *("tls", "record_response", "rate_per_s", "max_in_flight", "order"),
 )
 FAMILY = "\N{FAMILY}"  # one character, four bytes
 BOTH = (Signature.ARTIBOT_SHA1, Signature.STANDARD_WEBHOOKS)
@@ -73,6 +70,10 @@ def refusal(**said: object) -> str:
         ("events", ["*", "lead.updated"], EVENT_TYPES),
         ("events", "lead.completed,lead.created,lead.completed", ("lead.created", "lead.completed")),
         ("events", "LeadUpdated, lead:created", ("lead.created", "lead.updated")),
+        ("tls", None, None),
+        ("tls", "null", None),
+        ("tls", '{"client_cert": "crm.eu-1", "ca": "corp"}', Tls(client_cert="crm.eu-1", ca="corp")),
+        ("tls", {"ca": "corp"}, Tls(ca="corp")),
         ("filter", None, None),
         ("filter", "null", None),
         ("filter", {}, {}),
@@ -130,6 +131,7 @@ ID_RULE = "must be 1 to 64 of A-Z a-z 0-9 _ -, the first a letter or digit"
 NAME_RULE = f"must be 1 to {MAX_NAME_CHARACTERS} printable characters"
 LIST_RULE = f"must be a list of at most {MAX_BOTS}"
 TIMEOUT_RULE = "must be from 0.1 to 15 seconds (RELAY_TIMEOUT_S)"
+TLS_RULE = 'must be {"client_cert": name, "ca": name}'
 RATE_RULE = "must be from 0.1 to 10000 requests a second, or null for no limit"
 MOST_RULE = "must be a whole number from 1 to 10000, or null for no limit"
 VALUE_RULE = f"must be at most {MAX_HEADER_BYTES} printable ASCII characters"
@@ -165,6 +167,9 @@ REFUSED = [
     *each("headers", f"the value of x {VALUE_RULE}", {"x": "v" * (MAX_HEADER_BYTES + 1)}),
     *each("headers", f"the value of x {VALUE_RULE}", {"x": "é"}, {"x": "\0"}, {"x": "\x7f"}, {"x": "a\x0bb"}),
     *each("headers", "must be text", {7: "v"}, {"x": 7}, {"x": None}),
+    *each("tls", "must be JSON", "crm", "{", ""),
+    *each("tls", TLS_RULE, "[]", "{}", {"client_cert": None}, {"ca": ""}, {"ca": "a" * 65}, {"cert": "a"}, 7, True),
+    *each("tls", TLS_RULE, *({"ca": name} for name in ("../a", "a/b", "/a", ".a", "a\0", "a\n", "a b", "a@1", "é", 7))),
     *each("timeout_s", TIMEOUT_RULE, 0, 0.09, 15.1, -1, 10**400, float("nan"), float("-inf")),
     *each("timeout_s", TIMEOUT_RULE, "", "5s", "nan", "inf", [], {}, True),
     *each("rate_per_s", RATE_RULE, 0, "0", -1, 0.0999, "10000.1", "10/s", float("nan"), "nan", True),
@@ -287,10 +292,13 @@ def test_no_problem_shows_a_headers_value_or_a_urls_path() -> None:
     t0ken = "s3cr3t-t0ken"
 
     told = refusals(
-        headers={"authorization": f"Bearer {t0ken}\n"}, url=f"https://crm.example/{t0ken}?key={t0ken}#top", name=""
+        headers={"authorization": f"Bearer {t0ken}\n"},
+        tls={"ca": f"-----BEGIN {t0ken}"},
+        url=f"https://crm.example/{t0ken}?key={t0ken}#top",
+        name="",
     )
 
-    assert 3 == len(told)
+    assert 4 == len(told)
     assert t0ken not in "".join(told)
 
 

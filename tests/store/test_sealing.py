@@ -9,7 +9,7 @@ import pytest
 
 from relay.errors import ConfigProblem, Invalid
 from relay.model import Signature, State, Subscription, SubscriptionId
-from relay.store.forms import ID, read_secret
+from relay.store.forms import read_secret
 from relay.store.keyring import KeyRing
 from relay.store.sealing import (
     amended,
@@ -21,6 +21,7 @@ from relay.store.sealing import (
     public_keys,
     renewed,
 )
+from relay.store.sound import ID
 from tests.builders import NOON_MS, a_subscription
 
 KEYS = KeyRing([("2026", bytes(32))])
