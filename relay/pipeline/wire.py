@@ -111,8 +111,10 @@ class WireDeliver:
 async def _exchanged(connection: Connection, head: bytes, body: bytes) -> tuple[RawResponseMessage, StreamReader]:
     """The request is on its way, and the final head has come."""
     protocol, transport = connection.protocol, connection.transport
-    if protocol is None or transport is None:
-        raise aiohttp.ServerDisconnectedError
+    if (
+        protocol is None or transport is None
+    ):  # lost already; why stands there, as an alert that refuses our certificate
+        raise (protocol and protocol.exception()) or aiohttp.ServerDisconnectedError
     protocol.set_response_params(
         read_until_eof=True,
         auto_decompress=False,  # stored bytes are the wire's, and a gzip bomb stays small
