@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import orjson
 
 Partition = tuple[str, int]
 
@@ -151,3 +155,31 @@ class History:
     windows: tuple[Window, ...] = ()
     lag: Mapping[str, int] = field(default_factory=dict)  # group -> records, at the end
     died: tuple[str, ...] = ()  # workers that ended by themselves
+
+
+KINDS = {
+    "events": Written, "gone": Written, "aborted": Written, "requests": Request, "results": Result, "copies": Copy,
+    "letters": Letter, "samples": Sample, "windows": Window,
+}  # fmt: skip
+FILES = (*KINDS, "died")
+
+
+def read(folder: Path) -> tuple[History, float]:
+    """What a run has kept, and how long it took."""
+
+    def lines(name: str) -> list[Any]:
+        return [orjson.loads(line) for line in (folder / f"{name}.jsonl").read_bytes().splitlines()]
+
+    rest = orjson.loads((folder / "rest.json").read_bytes())
+    several = {name: tuple(_made(kind, row) for row in lines(name)) for name, kind in KINDS.items()}
+    to = tuple(Subscriber(**row | {"events": tuple(row["events"])}) for row in rest["subscribers"])
+    return History(**several, died=tuple(lines("died")), lag=rest["lag"], subscribers=to), rest["took_s"]
+
+
+def _made(kind: type[Any], row: dict[str, Any]) -> Any:  # noqa: ANN401  of that kind
+    made = {"what": What, "excuse": Excuse}
+    return kind(**{name: made.get(name, _as_it_is)(value) for name, value in row.items()})
+
+
+def _as_it_is(value: object) -> object:
+    return value

@@ -71,7 +71,7 @@ def judge(history: History) -> Judgement:
         results[result.id].append(result)
     lost, passed_over = _lost(history, due, results)
     forks, forks_excused = _forks(history, excuses)
-    repeated, repeats, inherited = _repeats(requests, results, excuses)
+    repeated, repeats, inherited = _repeats(history, requests, results, excuses)
     findings = [*lost, *_identity(history, requests, sources), *_pending(history), *forks, *repeated]
     findings += [Finding("committed too early", one) for one in committed_too_early(history, due)]
     findings += [Finding("commit went back", one) for one in went_back(history)]
@@ -173,17 +173,20 @@ def _forks(history: History, excuses: Excuses) -> tuple[list[Finding], int]:
 
 
 def _repeats(
-    requests: Sequence[Request], results: Mapping[str, Sequence[Result]], excuses: Excuses
+    history: History, requests: Sequence[Request], results: Mapping[str, Sequence[Result]], excuses: Excuses
 ) -> tuple[list[Finding], int, int]:
     """Attempts sent twice, and attempts after the delivery, that nothing explains; repeats; and those inherited."""
     by_id: dict[str, list[Request]] = defaultdict(list)
     for request in requests:
         by_id[request.id].append(request)
+    copies: dict[str, list[Copy]] = defaultdict(list)
+    for copy in history.copies:
+        copies[copy.id].append(copy)
     found: list[Finding] = []
     repeats = inherited = 0
     for ident, own in by_id.items():
         told = results.get(ident, ())
-        attempts = sorted([*own, *_unseen(told)], key=lambda one: one.began)
+        attempts = sorted([*own, *_unseen(told, copies[ident], own)], key=lambda one: one.began)
         if len(attempts) == 1:
             continue
         before: dict[int, list[Request]] = defaultdict(list)
@@ -204,13 +207,25 @@ def _repeats(
     return found, repeats, inherited
 
 
-def _unseen(results: Sequence[Result]) -> list[Request]:
-    """Attempts that the receiver never saw, refused or put off: made again, they look like the first."""
-    return [
-        Request("", one.id, one.attempt, "", one.at, one.at, None)
-        for one in results
-        if one.verdict == "deferred" or (one.verdict == "retry" and one.reason == "connect")
-    ]
+def _unseen(results: Sequence[Result], copies: Sequence[Copy], own: Sequence[Request]) -> Iterator[Request]:
+    """
+    Turns of a delivery of which the receiver saw nothing; had again, they look like the first.
+
+    Put off, or refused; timed out before anything was sent, by a worker that was frozen in between; or put off by one
+    that was killed when the record for later was written, and the result that tells of it was not.
+    """
+    unanswered = Counter(one.attempt for one in own if one.status is None)
+    for one in results:
+        unseen = one.verdict == "deferred" or (one.verdict == "retry" and one.reason == "connect")
+        if one.verdict == "retry" and one.reason == "timeout":
+            unanswered[one.attempt] -= 1
+            unseen = unanswered[one.attempt] < 0
+        if unseen:
+            yield Request("", one.id, one.attempt, "", one.at, one.at, None)
+    put_off = {(one.attempt, one.deferrals) for one in results if one.verdict == "deferred"}
+    for copy in copies:
+        if copy.deferrals and (copy.attempt, copy.deferrals - 1) not in put_off:
+            yield Request("", copy.id, copy.attempt, "", copy.at, copy.at, None)
 
 
 def longest_stall(requests: Sequence[Request]) -> float:

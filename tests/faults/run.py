@@ -14,13 +14,12 @@ import orjson
 
 from tests.faults.cluster import Cluster
 from tests.faults.hands import Hands
-from tests.faults.history import Excuse, History
+from tests.faults.history import FILES, Excuse, History, read
 from tests.faults.oracle import Judgement, judge
 from tests.faults.receiver import now_s
 from tests.faults.schedule import Fault, Pace, schedule
 from tests.faults.stage import Stage, staged
 
-HISTORY_FILES = ("events", "gone", "aborted", "requests", "results", "copies", "letters", "samples", "windows", "died")
 FIRST_S = 20  # until the first workers have found each other
 Say = Callable[[str], None]
 
@@ -74,11 +73,11 @@ async def play(plan: Plan, say: Say) -> Outcome:
     finally:
         client.setLevel(level)
         await asyncio.to_thread(cluster.close)
-    judged = judge(history)
-    _keep(history, judged, folder)
+    judged, took_s = judge(history), time.monotonic() - began
+    _keep(history, judged, folder, took_s)
     return Outcome(
         plan=plan, faults=Counter(fault.kind.value for fault in faults), judged=judged, lag=dict(history.lag),
-        died=history.died, took_s=time.monotonic() - began, folder=folder,
+        died=history.died, took_s=took_s, folder=folder,
     )  # fmt: skip
 
 
@@ -114,11 +113,23 @@ def _figures(stage: Stage) -> str:
     )
 
 
-def _keep(history: History, judged: Judgement, folder: Path) -> None:
+def again(plan: Plan, folder: Path) -> Outcome:
+    """A run that was kept, judged anew: an oracle that has learnt something needs no other half an hour."""
+    history, took_s = read(folder / "history")
+    faults = schedule(plan.seed, seconds=plan.seconds, nodes=plan.nodes, pace=plan.pace)
+    return Outcome(
+        plan=plan, faults=Counter(fault.kind.value for fault in faults), judged=judge(history), lag=dict(history.lag),
+        died=history.died, took_s=took_s, folder=folder,
+    )  # fmt: skip
+
+
+def _keep(history: History, judged: Judgement, folder: Path, took_s: float) -> None:
     """The history beside the logs, a file a kind, a line each."""
     kept = folder / "history"
     kept.mkdir()
-    for name in HISTORY_FILES:
+    rest = {"took_s": took_s, "lag": history.lag, "subscribers": history.subscribers}
+    (kept / "rest.json").write_bytes(orjson.dumps(rest))
+    for name in FILES:
         with (kept / f"{name}.jsonl").open("wb") as file:
             file.writelines(orjson.dumps(one) + b"\n" for one in getattr(history, name))
     with (kept / "findings.jsonl").open("wb") as file:

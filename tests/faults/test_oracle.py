@@ -258,6 +258,33 @@ def test_a_second_copy_that_is_superseded_is_no_fork() -> None:
     assert () == judge(replace(SOUND, copies=(*SOUND.copies, TWICE), results=(*SOUND.results, dropped))).findings
 
 
+def test_an_attempt_that_was_frozen_before_it_was_sent_may_leave_a_chain_behind_the_delivery() -> None:
+    """Another tool sent the group back; its second run timed out on waking, unseen, and its retry came."""
+    again = (a_request(A1, "a", 30.0, attempt=2), *SOUND.requests)
+    told = (Result(A1, 1, 0, "retry", "timeout", 29.0), a_result(A1, "delivered", 30.2, attempt=2), *SOUND.results)
+    history = replace(SOUND, requests=again, results=told)
+
+    assert {"after delivery": 1} == judge(history).counts
+    reset = Window(Excuse.RESET, 20.0, 21.0, "events", 0, 0, 9)
+    assert () == judge(replace(history, windows=(reset,))).findings
+    seen = replace(history, requests=(replace(SOUND.requests[0], status=None), *again[:1], *SOUND.requests[1:]))
+    assert "after delivery" in judge(replace(seen, windows=(Window(Excuse.CRASH, 28.5, 28.5),))).counts
+
+
+def test_what_a_crash_left_written_of_a_deferral_may_come_beside_what_was_put_off() -> None:
+    """Its record for later was acknowledged, its result was not: the heir does it, and the later one comes too."""
+    later = (a_request(B1, "b", 20.0, attempt=2), *SOUND.requests)
+    history = replace(
+        SOUND,
+        requests=later,
+        copies=(*SOUND.copies, Copy("deliveries.1s", 0, 1, B1, 2, 1, 11.9)),
+        results=(*SOUND.results, Result(B1, 2, 1, "delivered", "ok", 20.2)),
+    )  # fmt: skip
+
+    assert {"repeat": 1} == judge(history).counts
+    assert () == judge(replace(history, windows=(Window(Excuse.CRASH, 11.95, 11.95),))).findings
+
+
 def test_a_commit_may_go_back_where_another_tool_moved_it() -> None:
     moved = replace(
         SOUND,
