@@ -1,5 +1,5 @@
 """
-Subscriptions on their compacted topic.
+Subscriptions on their compacted topic, and the history that the results topic tells.
 
     keyring        secrets sealed and opened: AES-256-GCM under a ring of keys
     codec          a subscription <-> the bytes of its record                                pure
@@ -9,4 +9,5 @@ Subscriptions on their compacted topic.
     follow         the topic from its beginning to its end, and as it grows                  edge (aiokafka)
     subscriptions  reads them all; writes in transactions that fence a rival                 edge (aiokafka)
     catalogue      keeps a worker's index as the topic is                                    edge
+    history        the results topic in a database that can be asked; needs `console`        a package
 """
