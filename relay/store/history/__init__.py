@@ -5,7 +5,8 @@ A projection: where it stands in the log is kept in the transaction of the rows,
 a double, and what the log holds is all that a row is made of. The database can be dropped at any time; reading the
 topic again gives the same rows. Needs the extra `console`; a worker needs none of it.
 
-    values      what is stored and what is told, as values; the History that a console asks           pure
+    values      what is stored and what is told, as values                                            pure
+    port        what a console asks
     rows        a record of the results topic -> its attempt, or why it cannot be read                pure
     folding     attempts -> deliveries, counts by minute and hour, counts of what stands              pure
     listing     what a listing asks -> which index answers it; cursors                                pure

@@ -19,7 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from relay.store.history.values import HistoryProblem, Unavailable
 
-BUSY_S = 5.0  # for another writer to finish: a batch takes a tenth of that
+BUSY_S = 2.0  # for another writer to finish: a batch takes a quarter of that
+CONNECT_S = 5.0  # of PostgreSQL
 READ_S = 10.0  # a page that takes longer is of a store in trouble
 WRITE_S = 60.0  # a batch, or a migration
 READERS = 4  # connections for pages: each is a thread of SQLite's, or a process of PostgreSQL's
@@ -36,7 +37,7 @@ SQLITE = {
 }
 POSTGRESQL = {
     "application_name": "relay",
-    "lock_timeout": f"{BUSY_S:.0f}s",
+    "lock_timeout": f"{BUSY_S * 1000:.0f}ms",
     "statement_timeout": f"{WRITE_S:.0f}s",
     "jit": "off",  # of a page it would take longer than the page
     "enable_seqscan": "off",  # an index serves every question; statistics of a table that has just grown say otherwise
@@ -119,9 +120,9 @@ class Database:
         return found.st_dev, found.st_ino
 
     def _engine(self, begin: str, connections: int) -> AsyncEngine:
-        options: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": BUSY_S}
+        options: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": READ_S}
         if self.dialect == "postgresql":
-            options["connect_args"] = {"server_settings": POSTGRESQL, "timeout": BUSY_S}
+            options["connect_args"] = {"server_settings": POSTGRESQL, "timeout": CONNECT_S}
             return create_async_engine(self._url, pool_pre_ping=True, **options)
         engine = create_async_engine(self._url, **options)
 

@@ -8,7 +8,7 @@ go into statements as they are; their fields are the columns of their tables, in
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from relay.errors import Problem, RelayError
 
@@ -22,6 +22,10 @@ ALL = ""  # in a key of counts: of all subscriptions, or of all accounts
 
 class HistoryProblem(RelayError):
     """The history cannot be kept like this; the message says what to do."""
+
+
+class Unavailable(RelayError):
+    """The store does not answer: locked, full, gone. What it holds is as it was; try again."""
 
 
 class State(IntEnum):
@@ -210,48 +214,6 @@ class Age:
 
     as_of_ms: int | None  # everything written before is in the store; None: nothing was read yet
     gaps: tuple[Gap, ...]  # what the log lost
-
-
-class History(Protocol):
-    """
-    What a console asks. `account`: only what is that account's; None: everything, for operators.
-
-    Every method raises `Unavailable` while the store is locked, full or gone.
-    """
-
-    async def deliveries(
-        self, search: Search, *, account: str | None, cursor: str | None, limit: int
-    ) -> Page | Refused:
-        """A page of a listing."""
-        ...
-
-    async def delivery(self, delivery_id: str, *, account: str | None) -> Detail | None:
-        """One with all its attempts; None: there is none that this account may see."""
-        ...
-
-    async def overview(
-        self, *, account: str | None, subscription_id: str | None, since_ms: int, until_ms: int
-    ) -> Overview | Refused:
-        """Figures of a time range."""
-        ...
-
-    async def sparklines(
-        self, subscription_ids: Sequence[str], *, account: str | None, since_ms: int
-    ) -> Mapping[str, tuple[Counts, ...]]:
-        """By the hour, of each of these."""
-        ...
-
-    async def age(self) -> Age:
-        """How far behind it is."""
-        ...
-
-    async def erase(self, lead_id: str) -> int:
-        """Everything of this lead is gone; how many deliveries that were."""
-        ...
-
-
-class Unavailable(RelayError):
-    """The store does not answer: locked, full, gone. What it holds is as it was; try again."""
 
 
 def place(incarnation: int, partition: int, offset: int) -> int:
