@@ -172,8 +172,8 @@ RUN_FOR_REAL = {
     ),
     "tests/contracts/test_subscriptions.py": ("subscriptions", "follow", "catalogue"),
     "tests/contracts/test_history.py": (
-        *("tables", "database", "bulk", "writing", "reading", "overview", "pruning", "store", "tail", "projector", "port"),
-        *("env", "m0001_history"),
+        *("tables", "database", "bulk", "writing", "reading", "overview", "pruning", "store"),
+        *("tail", "projector", "port", "env", "m0001_history"),
     ),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
     "tests/contracts/test_deliver.py": ("wire",),

@@ -8,17 +8,16 @@ import asyncio
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Any
 
-import orjson
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import make_url, select, text
+from sqlalchemy import text
 
 from relay.model import Record
 from relay.store.history.database import Database
@@ -26,7 +25,7 @@ from relay.store.history.listing import SCANNED
 from relay.store.history.projector import batch
 from relay.store.history.rows import read
 from relay.store.history.store import SqlHistory
-from relay.store.history.tables import attempts, deliveries, metadata, partitions
+from relay.store.history.tables import deliveries, metadata
 from relay.store.history.values import (
     BUCKETS_MS,
     HOUR_MS,
@@ -47,55 +46,17 @@ from relay.store.history.values import (
     place,
 )
 from relay.store.history.writing import Overtaken
-from tests.contracts.postgresql import NoPostgreSQL, Server
+from tests.contracts.histories import dump, everything, history
+from tests.contracts.postgresql import Server
 from tests.store.history.results import DAY_MS, NOON_MS, Written, a_record, a_result
 
 TOPIC = "relay.results"
 ACCOUNTS = ("acct-1", "acct-2", "*")
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[Server]:
-    """A real PostgreSQL, one for the whole run."""
-    try:
-        one = Server.start()
-    except NoPostgreSQL as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"CI=true and no real PostgreSQL: {reason}")
-        pytest.skip(str(reason))
-    with one:
-        yield one
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
-    """The URL of an empty database, a new one each time."""
-    numbers = iter(range(1_000))
-
-    def url() -> str:
-        name = f"h{abs(hash(tmp_path)):x}_{next(numbers)}"
-        if request.param == "sqlite":
-            return f"sqlite+aiosqlite:///{tmp_path / name}.db"
-        server: Server = request.getfixturevalue("postgresql")
-        return server.database(name)
-
-    return url
-
-
 @pytest.fixture
 def url(new_url: Callable[[], str]) -> str:
     return new_url()
-
-
-@asynccontextmanager
-async def history(url: str) -> AsyncIterator[SqlHistory]:
-    """One that is ready."""
-    one = SqlHistory(url)
-    await one.prepare()
-    try:
-        yield one
-    finally:
-        await one.close()
 
 
 async def project(store: SqlHistory, records: Sequence[Record], *, at_once: int = 1_000) -> None:
@@ -109,23 +70,8 @@ async def project(store: SqlHistory, records: Sequence[Record], *, at_once: int 
         await store.write(TOPIC, batch(by_partition, there, now_ms=NOON_MS))
 
 
-async def dump(url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Every row of every table, but for when each partition was last looked at."""
-    database = Database(url)
-    tables: dict[str, list[tuple[Any, ...]]] = {}
-    try:
-        async with database.reading() as connection:
-            for table in metadata.sorted_tables:
-                columns = [one for one in table.columns if one is not partitions.c.as_of_ms]
-                rows = await connection.execute(select(*columns).order_by(*table.primary_key.columns))
-                tables[table.name] = [tuple(row) for row in rows.all()]
-    finally:
-        await database.close()
-    return tables
-
-
 def some_results(count: int, *, seed: int = 1, span_ms: int = DAY_MS, partitions_: int = 3) -> list[Written]:
-    """Results of two accounts' and an operator's subscriptions: first attempts, retries, some records twice or no result."""
+    """Results of two accounts' and an operator's subscriptions; some records come twice, and some are no result."""
     random = Random(seed)
     offsets: Counter[int] = Counter()
     said: list[dict[str, Any]] = []
@@ -182,19 +128,6 @@ def deliveries_of(records: Sequence[Written]) -> list[Delivery]:
             )
         )
     return sorted(made, key=lambda one: (one.created_ms, one.id), reverse=True)
-
-
-async def everything(store: SqlHistory, search: Search, *, account: str | None, limit: int = 7) -> list[Delivery]:
-    """All pages of a listing."""
-    found: list[Delivery] = []
-    cursor: str | None = None
-    while True:
-        page = await store.deliveries(search, account=account, cursor=cursor, limit=limit)
-        assert isinstance(page, Page), page
-        found += page.deliveries
-        cursor = page.cursor
-        if cursor is None:
-            return found
 
 
 # writing

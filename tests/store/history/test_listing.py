@@ -1,4 +1,4 @@
-"""What a listing asks is answered by an index, bounded, or refused by field; a cursor that was made up is refused too."""
+"""What a listing asks is answered by an index, bounded, or refused by field; so is a cursor that was made up."""
 
 import string
 

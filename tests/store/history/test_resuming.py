@@ -1,4 +1,4 @@
-"""Where a partition goes on: behind what the store has, or where the log begins; another log is read from its beginning."""
+"""Where a partition goes on: behind what the store has, or where its log begins; another log is read from there."""
 
 from dataclasses import replace
 
