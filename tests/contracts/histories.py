@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import select
 
 from relay.store.history.database import Database
+from relay.store.history.port import History
 from relay.store.history.store import SqlHistory
 from relay.store.history.tables import metadata, partitions
 from relay.store.history.values import Delivery, Page, Search
@@ -38,7 +39,7 @@ async def dump(url: str) -> dict[str, list[tuple[Any, ...]]]:
     return tables
 
 
-async def everything(store: SqlHistory, search: Search, *, account: str | None, limit: int = 7) -> list[Delivery]:
+async def everything(store: History, search: Search, *, account: str | None, limit: int = 7) -> list[Delivery]:
     """All pages of a listing."""
     found: list[Delivery] = []
     cursor: str | None = None

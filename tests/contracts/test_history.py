@@ -464,7 +464,9 @@ async def test_what_is_too_old_leaves_and_the_rest_stays(url: str) -> None:
     async with history(url) as store:
         await project(store, records)
 
-        gone = await store.prune(before_ms=before_ms, max_bytes=None)
+        gone = 0
+        while some := await store.prune(before_ms=before_ms, max_bytes=None):
+            gone += some
 
         assert stays == await everything(store, Search(), account=None, limit=200)
         assert len(deliveries_of(records)) - len(stays) == gone > 0
@@ -479,7 +481,8 @@ async def test_what_takes_too_much_room_leaves_the_oldest_first(url: str) -> Non
     async with history(url) as store:
         await project(store, records)
 
-        await store.prune(before_ms=0, max_bytes=size * 100)
+        while await store.prune(before_ms=0, max_bytes=size * 100):
+            pass
 
         left = await everything(store, Search(), account=None, limit=200)
         await _standing_is_true(store, url)

@@ -112,16 +112,16 @@ async def test_a_projector_that_is_killed_again_and_again_leaves_no_gap_and_no_d
     relay: Relay, new_url: Callable[[], str]
 ) -> None:
     """Row by row what one that was left alone makes of the same log, in SQLite and in PostgreSQL."""
-    count, url = 20_000, new_url()
+    count, url = 15_000, new_url()
     await make_topic(relay)
     await produce(relay, some_results(count))
     delays = Random(7)
 
     async with history(url) as store:
-        for kill in range(4):
+        for kill in range(3):
             process = relay.worker(RELAY_DATABASE_URL=url)
 
-            async def further(most: int = 1 + kill * count // 5) -> bool:
+            async def further(most: int = 1 + kill * count // 4) -> bool:
                 return await taken(relay, store) >= most
 
             await until(further)
@@ -140,7 +140,7 @@ async def test_a_projector_that_is_killed_again_and_again_leaves_no_gap_and_no_d
 
 async def test_two_at_once_make_one_history(relay: Relay, new_url: Callable[[], str]) -> None:
     """Whoever is overtaken stands by."""
-    count, url = 12_000, new_url()
+    count, url = 6_000, new_url()
     await make_topic(relay)
     await produce(relay, some_results(count))
 

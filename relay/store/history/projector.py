@@ -30,9 +30,10 @@ from relay.topics import HISTORY_MS, Topics
 log = structlog.get_logger()
 
 AGAIN_S = (0.5, 1, 2, 5, 10)  # between tries while broker or store are in trouble; the last from then on
-STANDBY_S = 5.0  # for the one that is ahead; a page is older by that when it ends
+STANDBY_S = 10.0  # for the one that is ahead; a page is older by that when it ends
 LOOK_S = 2.0  # between looks at where the log ends: how well the age of the history is known
 PRUNE_S = 600.0  # between retentions: what is kept for days may stay for minutes more
+PRUNE_TURN_S = 0.5  # of one turn: as long as a batch takes, so that as much can leave as comes
 CONFIRM_S = 1.0  # a log that seems replaced is looked at again: a new leader may not know its end at once
 
 
@@ -56,7 +57,7 @@ class Projector:
         self._keep = keep or Keep()
         self._topic = Topics(config.topic_prefix).results
         self._at: dict[int, Position] = {}
-        self._looked = self._pruned = 0.0
+        self._looked = self._prune_at = 0.0
         self._tries = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -66,13 +67,18 @@ class Projector:
             try:
                 await unless(stop, self._follow())
             except Overtaken:
-                log.info("history.overtaken", again_s=STANDBY_S)
+                log.debug("history.overtaken", again_s=STANDBY_S)
                 pause_s = STANDBY_S
             except (RelayError, KafkaError, OSError) as error:
                 pause_s = AGAIN_S[min(self._tries, len(AGAIN_S) - 1)]
                 self._tries += 1
                 log.warning("history.troubled", error=str(error) or repr(error), again_s=pause_s)
             await unless(stop, self._clock.sleep(pause_s))
+
+    @property
+    def taken(self) -> int:
+        """Records of all partitions that are in the store, as far as this one knows."""
+        return sum(at.next_offset for at in self._at.values())
 
     async def _follow(self) -> None:
         """For as long as nothing is wrong, and the topic has the partitions that it had."""
@@ -109,6 +115,7 @@ class Projector:
         if records:
             await self._write(batch(records, self._at, now_ms=self._clock.now_ms()))
         await self._look(tail)
+        await self._prune()
         self._tries = 0
 
     async def _write(self, some: Batch) -> None:
@@ -120,8 +127,19 @@ class Projector:
             )
         self._at |= {after.partition: after for _, after in some.moves}
 
+    async def _prune(self) -> None:
+        """Retention, when it is due: a moment at a time, for what comes must not wait until all that is old has left."""
+        began = self._clock.monotonic()
+        while began >= self._prune_at and self._clock.monotonic() - began < PRUNE_TURN_S:
+            before_ms = self._clock.now_ms() - self._keep.age_ms
+            gone = await self._history.prune(before_ms=before_ms, max_bytes=self._keep.bytes)
+            if gone:
+                log.debug("history.pruned", deliveries=gone)
+            else:
+                self._prune_at = began + PRUNE_S
+
     async def _look(self, tail: Tail) -> None:
-        """What is due besides reading: how far behind it all is, retention, whether the file is still the same."""
+        """How far behind it all is, and whether the file is still the same: once in a while."""
         now = self._clock.monotonic()
         if now - self._looked < LOOK_S:
             return
@@ -133,10 +151,6 @@ class Projector:
         done = [at for at in self._at.values() if at.next_offset >= ends[at.partition]]
         if done:
             await self._write(Batch(moves=[(at, replace(at, as_of_ms=max(at.as_of_ms, now_ms))) for at in done]))
-        if now - self._pruned >= PRUNE_S:
-            self._pruned = now
-            gone = await self._history.prune(before_ms=now_ms - self._keep.age_ms, max_bytes=self._keep.bytes)
-            log.info("history.pruned", deliveries=gone)
 
 
 def batch(records: Mapping[int, Sequence[Record]], at: Mapping[int, Position], *, now_ms: int) -> Batch:

@@ -149,19 +149,19 @@ class SqlHistory:
                 return erased
 
     async def prune(self, *, before_ms: int, max_bytes: int | None) -> int:
-        """What began before is gone, then the oldest of what takes more room than it may; how many deliveries."""
-        pruned = 0
-        while True:
-            async with self._database.writing() as connection:
-                gone = await pruning.older(connection, before_ms)
-                if not gone and max_bytes is not None:
-                    gone = await pruning.excess(connection, max_bytes)
-            pruned += gone
-            if not gone:
-                break
+        """
+        Some of what began before is gone, or else of what takes more room than it may, the oldest first.
+
+        Returns:
+            How many deliveries; once it is 0 there is no more to do, and the figures of that time are gone too.
+        """
         async with self._database.writing() as connection:
-            await pruning.figures(connection, before_ms)
-        return pruned
+            gone = await pruning.older(connection, before_ms)
+            if not gone and max_bytes is not None:
+                gone = await pruning.excess(connection, max_bytes)
+            if not gone:
+                await pruning.figures(connection, before_ms)
+        return gone
 
     async def _write(self, topic: str, batch: Batch, *, trial: bool = False) -> None:
         async with self._database.writing() as connection:
