@@ -128,7 +128,7 @@ class Projector:
         self._at |= {after.partition: after for _, after in some.moves}
 
     async def _prune(self) -> None:
-        """Retention, when it is due: a moment at a time, for what comes must not wait until all that is old has left."""
+        """Retention, when it is due: a moment at a time, for what comes must not wait until all the rest has left."""
         began = self._clock.monotonic()
         while began >= self._prune_at and self._clock.monotonic() - began < PRUNE_TURN_S:
             before_ms = self._clock.now_ms() - self._keep.age_ms
