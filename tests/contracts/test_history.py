@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from relay.model import Record
 from relay.store.history.database import Database
@@ -280,6 +280,38 @@ async def test_every_listing_of_every_account_is_complete_and_in_order(url: str)
                 assert expected == await everything(store, Search(**asked), account=account), (account, asked)
 
     assert all(any(fits(one, asked, None) for one in there) for asked in SEARCHES if "nobody's" not in asked.values())
+
+
+async def test_pages_are_read_off_an_index_in_its_order(url: str) -> None:
+    """The first and those behind it: no row is looked at that is not on the page, or among those of a search."""
+    asked: dict[str, Any] = {}
+
+    def note(_: object, __: object, statement: str, parameters: Any, *___: object) -> None:  # noqa: ANN401
+        if "ORDER BY" in statement:
+            asked.setdefault(statement, parameters)
+
+    async with history(url) as store:
+        await project(store, some_results(300))
+        event.listen(store._database._reader.sync_engine, "before_cursor_execute", note)
+        for account in (None, "acct-1"):
+            for search in SEARCHES:
+                await everything(store, Search(**search), account=account, limit=1)
+        async with store._database.reading() as connection:
+            explain = "EXPLAIN QUERY PLAN " if url.startswith("sqlite") else "EXPLAIN "
+            plans = {}
+            for statement, parameters in list(asked.items()):
+                rows = (await connection.exec_driver_sql(explain + statement, parameters)).all()
+                plans[statement] = "\n".join(str(row[-1]) for row in rows)
+
+    assert len(plans) > 40
+    for statement, plan in plans.items():
+        assert "Sort" not in plan, (statement, plan)
+        assert "Seq Scan" not in plan, (statement, plan)
+        walked = plan.partition("SCAN anon_1")[0]  # SQLite's: behind it are the rows of a search, which are bounded
+        assert "TEMP B-TREE" not in walked, (statement, plan)
+        assert "SCAN deliveries" not in walked.replace("SCAN deliveries USING INDEX", ""), (statement, plan)
+        if url.startswith("sqlite") and ") < (" in statement:  # begins where the page before ended
+            assert "created_ms<?" in plan, (statement, plan)
 
 
 async def test_a_search_that_finds_little_is_cut_short_and_goes_on(url: str) -> None:

@@ -40,7 +40,9 @@ POSTGRESQL = {
     "lock_timeout": f"{BUSY_S * 1000:.0f}ms",
     "statement_timeout": f"{WRITE_S:.0f}s",
     "jit": "off",  # of a page it would take longer than the page
-    "enable_seqscan": "off",  # an index serves every question; statistics of a table that has just grown say otherwise
+    # An index serves every question in its order; statistics of a table that has just grown may say otherwise.
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
 }
 REFUSED_STATES = ("22", "23", "54")  # PostgreSQL's classes: data, constraints, limits of a row
 

@@ -52,13 +52,12 @@ async def detail(connection: AsyncConnection, delivery_id: str, *, account: str 
     """A delivery with its attempts, as the log has them; None: there is none that this account may see."""
     if not holds(delivery_id):
         return None
-    asked = select(deliveries).where(_columns.delivery_id == delivery_id)
-    if account is not None:
-        asked = asked.where(_columns.account_id == account)
-    row = (await connection.execute(asked)).first()
+    row = (await connection.execute(select(deliveries).where(_columns.delivery_id == delivery_id))).first()
     if row is None:
         return None
     delivery = Delivery(*row)
+    if account is not None and delivery.account_id != account:
+        return None
     newest = (attempts.c.started_ms.desc(), attempts.c.id.desc())
     records = select(attempts.c.result).where(attempts.c.delivery == delivery.id).order_by(*newest).limit(MAX_ATTEMPTS)
     told: list[Mapping[str, Any]] = [orjson.loads(one) for one in (await connection.execute(records)).scalars()]
@@ -123,10 +122,10 @@ def _within(search: Search, way: Route, account: str | None) -> list[ColumnEleme
         within += [TROUBLED, _columns.state == way.state.value]
     if search.since_ms is not None:
         within.append(_columns.created_ms >= search.since_ms)
-    if search.until_ms is not None:
-        within.append(_columns.created_ms < search.until_ms)
-    if way.after is not None:
+    if way.after is not None:  # which lies before `until_ms`: of two upper bounds SQLite might walk down from the first
         within.append(_key < tuple_(*way.after))
+    elif search.until_ms is not None:
+        within.append(_columns.created_ms < search.until_ms)
     return within
 
 
