@@ -78,10 +78,9 @@ def some_results(count: int, *, seed: int = 1, span_ms: int = DAY_MS, partitions
     records = []
     for number in range(count):
         account = random.choice(ACCOUNTS)
-        delivery = random.randrange(count)
-        result: dict[str, Any] | bytes = a_result(
+        result = a_result(
             number,
-            delivery=delivery,
+            delivery=random.randrange(count),
             verdict=random.choice(["delivered"] * 6 + ["retry", "gave_up", "deferred", "dropped"]),
             at_ms=NOON_MS + random.randrange(span_ms),
             subscription_id=f"sub_{account}_{random.randrange(3)}",
@@ -90,19 +89,14 @@ def some_results(count: int, *, seed: int = 1, span_ms: int = DAY_MS, partitions
             event_type=random.choice(["lead.updated", "lead.created"]),
             trigger=random.choice(["event"] * 9 + ["test"]),
         )
-        if isinstance(result, dict) and result["elapsed_ms"] is not None:
+        if result["elapsed_ms"] is not None:
             result["elapsed_ms"] = random.randrange(1, 40_000)
-        match random.randrange(20):
-            case 0 if said:
-                result = random.choice(said)
-            case 1:
-                result = b"no result"
-            case _:
-                said.append(result)
-        partition = delivery % partitions_ if isinstance(result, dict) else 0
-        if isinstance(result, dict):
-            partition = int(result["delivery_id"][4:], 16) % partitions_
-        records.append(a_record(offsets[partition], result, partition=partition))
+        draw = random.randrange(20)
+        if draw == 0 and said:
+            result = random.choice(said)
+        partition = int(result["delivery_id"][4:], 16) % partitions_
+        records.append(a_record(offsets[partition], b"no result" if draw == 1 else result, partition=partition))
+        said.append(result)
         offsets[partition] += 1
     return records
 
@@ -227,7 +221,7 @@ async def _refuse(url: str, lead_id: str) -> None:
 # reading
 
 
-SEARCHES = (
+SEARCHES: tuple[dict[str, Any], ...] = (
     {"subscription_id": "sub_acct-1_1"},
     {"subscription_id": "sub_*_0", "state": State.PENDING},
     {"subscription_id": "sub_acct-2_0", "status": 5, "since_ms": NOON_MS},
@@ -396,7 +390,7 @@ async def test_figures_are_those_of_the_attempts(
 ) -> None:
     """By minutes of an hour, by hours of a day; test sends are left out, and records that came twice."""
     records = some_results(500, span_ms=span_ms)
-    made = {}
+    made: dict[str, Delivery] = {}
     for record in records:
         row = read(place(0, record.partition, record.offset), record.value)
         if not isinstance(row, Unreadable) and row[1].trigger != "test":

@@ -14,7 +14,7 @@ from relay.store.history.values import Attempt, Delivery, Unreadable, place
 EXAMPLES = Path(__file__).parents[3] / "schemas/examples"
 DAY_MS = 86_400_000
 NOON_MS = 1_559_908_800_000  # 2019-06-07T12:00:00Z
-AFTER = {
+AFTER: dict[str, dict[str, Any]] = {
     "delivered": {"reason": "ok", "status": 200},
     "retry": {"reason": "status", "status": 503},
     "gave_up": {"reason": "status", "status": 500, "ended_by": "exhausted"},
