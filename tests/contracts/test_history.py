@@ -23,6 +23,7 @@ from relay.model import Record
 from relay.store.history.database import Database
 from relay.store.history.listing import SCANNED
 from relay.store.history.projector import batch
+from relay.store.history.pruning import ROW_BYTES
 from relay.store.history.rows import read
 from relay.store.history.store import SqlHistory
 from relay.store.history.tables import deliveries, metadata
@@ -503,7 +504,7 @@ async def test_what_is_too_old_leaves_and_the_rest_stays(url: str) -> None:
 async def test_what_takes_too_much_room_leaves_the_oldest_first(url: str) -> None:
     """Until it fits; not one more than that needs, give or take a batch's rounding."""
     records = [a_record(at, a_result(at, at_ms=NOON_MS + at)) for at in range(800)]
-    size = len(records[0].value or b"") + 700  # and what its row takes
+    size = len(records[0].value or b"") + ROW_BYTES
     async with history(url) as store:
         await project(store, records)
 

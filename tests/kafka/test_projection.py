@@ -17,11 +17,13 @@ from structlog.testing import capture_logs
 from relay.broker import Broker
 from relay.clock import SystemClock
 from relay.config import Config
+from relay.store.history.database import Database
 from relay.store.history.projector import Keep, Projector
 from relay.store.history.store import SqlHistory
 from relay.store.history.values import Delivery, Search, Unavailable
 from relay.topics import Topics, wanted
 from tests.contracts.histories import dump, everything, history
+from tests.contracts.postgresql import Server
 from tests.kafka.driver import Pair, Relay, until
 from tests.store.history.results import NOON_MS, a_result
 
@@ -272,6 +274,48 @@ async def test_partitions_that_somebody_adds_are_read_and_a_new_file_is_filled(r
         )
         expected = 31
         await until(all_taken)
+
+
+async def test_a_store_that_is_locked_or_gone_is_told_and_caught_up_with(
+    relay: Relay, new_url: Callable[[], str], request: pytest.FixtureRequest
+) -> None:
+    """SQLite's file is another's for a while, PostgreSQL is stopped and started."""
+    url = new_url()
+    await make_topic(relay)
+    await produce(relay, some_results(30))
+
+    async def all_taken() -> bool:
+        return await taken(relay, store) == expected
+
+    def told() -> bool:
+        return any(line["event"] == "history.troubled" for line in logs)
+
+    with capture_logs() as logs:
+        async with history(url) as store, projecting(relay, store):
+            expected = 30
+            await until(all_taken)
+            async with away(url, request):
+                await produce(relay, some_results(30, first=1_000))
+                await until(told)
+            expected = 60
+            await until(all_taken)
+
+
+@asynccontextmanager
+async def away(url: str, request: pytest.FixtureRequest) -> AsyncIterator[None]:
+    """Nobody can write to the database meanwhile."""
+    if url.startswith("sqlite"):
+        database = Database(url)
+        async with database.writing():
+            yield
+        await database.close()
+        return
+    server: Server = request.getfixturevalue("postgresql")
+    await asyncio.to_thread(server.end)
+    try:
+        yield
+    finally:
+        await asyncio.to_thread(server.begin)
 
 
 async def test_how_old_it_is_is_known_within_seconds_also_when_nothing_comes(relay: Relay, tmp_path: Path) -> None:

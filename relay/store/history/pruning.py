@@ -17,7 +17,7 @@ from relay.store.history.tables import STANDING, attempts, counts, deliveries, s
 from relay.store.history.values import ALL, HOUR_MS, MINUTE_MS, Delivery
 
 AT_ONCE = 500  # deliveries of one transaction: some 50 ms
-ROW_BYTES = 700  # what a delivery of one attempt takes besides its record: columns and index entries, as measured
+ROW_BYTES = 1_500  # what a delivery takes besides its records: rows, indexes, counts, as measured with a million
 UNREADABLE_KEPT = 10_000  # places of records that could not be read; the count goes on
 
 

@@ -92,7 +92,7 @@ def _counts() -> None:
         key("step_ms", sa.Integer()),
         *words,
         key("since_ms", BIG()),
-        *(figure(name) for name in COUNTED),
+        *(sa.Column(name, sa.Integer, nullable=False) for name in COUNTED),
         sqlite_with_rowid=False,
     )
     words = [sa.Column(name, WORD, primary_key=True) for name in ("subscription_id", "account_id")]
