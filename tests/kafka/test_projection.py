@@ -88,11 +88,11 @@ async def taken(relay: Relay, store: SqlHistory) -> int:
 
 
 @asynccontextmanager
-async def projecting(relay: Relay, store: SqlHistory) -> AsyncIterator[None]:
+async def projecting(relay: Relay, store: SqlHistory, *, keep: Keep = FOR_EVER) -> AsyncIterator[None]:
     """A projector at work."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(Projector(configured(relay), store, keep=FOR_EVER).run(stop))
+        group.create_task(Projector(configured(relay), store, keep=keep).run(stop))
         try:
             yield
         finally:
@@ -330,6 +330,19 @@ async def test_how_old_it_is_is_known_within_seconds_also_when_nothing_comes(rel
         await until(known)
         began_ms = SystemClock().now_ms()
         await until(known)
+
+
+async def test_what_is_older_than_it_is_kept_leaves_by_itself(relay: Relay, tmp_path: Path) -> None:
+    """Here everything, for it is of years ago."""
+    url = f"sqlite+aiosqlite:///{tmp_path / 'history.db'}"
+    await make_topic(relay)
+    await produce(relay, some_results(30))
+
+    async def gone() -> bool:
+        return await taken(relay, store) == 30 and not (await dump(url))["deliveries"]
+
+    async with history(url) as store, projecting(relay, store, keep=Keep()):
+        await until(gone)
 
 
 async def test_a_missing_topic_is_told_and_waited_for_and_not_made(relay: Relay, tmp_path: Path) -> None:
