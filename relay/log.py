@@ -70,6 +70,14 @@ EVENTS = {
     "endpoint.failing": "It has taken nothing for an hour.",
     "endpoint.recovered": "It takes deliveries again, after it was told to be failing.",
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
+    # delivery history
+    "history.following": "The results topic is read into the history, from where its database stands.",
+    "history.overtaken": "Another projector writes the same history: this one stands by.",
+    "history.troubled": "Broker or database of the history are in trouble; trying again, deliveries go on.",
+    "history.unreadable": "Records of the results topic that are no results: counted, and left out.",
+    "history.lost": "Retention removed results before they were read: the history has a gap.",
+    "history.replaced": "The results topic is another than the one that was read: it is read from its beginning.",
+    "history.pruned": "Deliveries that are too old, or too many, have left the history.",
 }
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}

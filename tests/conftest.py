@@ -1,16 +1,18 @@
-"""What every test may use: coroutine tests, Hypothesis profiles, a real Kafka, the embedded broker."""
+"""What every test may use: coroutine tests, Hypothesis profiles, a real Kafka, a real PostgreSQL."""
 
 import asyncio
 import inspect
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 import uvloop
 from hypothesis import HealthCheck, settings
 
+from tests.contracts import postgresql as databases
 from tests.kafka.server import NoKafka, Server
 
 UNIT_S = 60  # of a coroutine test; the slowest takes a few seconds, a shared machine may need ten times that
@@ -56,6 +58,34 @@ def server() -> Iterator[Server]:
         pytest.skip(str(reason))
     with one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[databases.Server]:
+    """A real PostgreSQL, one for the whole run."""
+    try:
+        one = databases.Server.start()
+    except databases.NoPostgreSQL as reason:
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"CI=true and no real PostgreSQL: {reason}")
+        pytest.skip(str(reason))
+    with one:
+        yield one
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def new_url(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[], str]:
+    """The URL of an empty database, a new one each time."""
+    numbers = iter(range(1_000))
+
+    def url() -> str:
+        name = f"h{abs(hash(tmp_path)):x}_{next(numbers)}"
+        if request.param == "sqlite":
+            return f"sqlite+aiosqlite:///{tmp_path / name}.db"
+        server: databases.Server = request.getfixturevalue("postgresql")
+        return server.database(name)
+
+    return url
 
 
 @pytest.fixture

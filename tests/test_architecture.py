@@ -36,6 +36,7 @@ PURE = (
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits", "sound")),
+    *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
 # Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.
@@ -135,6 +136,21 @@ def test_the_embedded_broker_is_no_need_of_production() -> None:
     assert not [node for node in tree.body if isinstance(node, ast.ImportFrom) and node.module == "confluent_kafka"]
 
 
+def test_a_history_is_no_need_of_a_worker() -> None:
+    """Databases are imported by the history alone, and nothing of the worker's reaches the history."""
+    users = {path for path in (ROOT / "relay").rglob("*.py") if _databases(imported(path))}
+    worker = reached(ROOT / "relay/pipeline/service.py") | reached(ROOT / "relay/store/catalogue.py")
+
+    assert users
+    assert all(path.is_relative_to(ROOT / "relay/store/history") for path in users)
+    assert not _databases(worker)
+    assert not {name for name in worker if name.startswith("relay.store.history")}
+
+
+def _databases(names: set[str]) -> set[str]:
+    return {name for name in names if name.split(".")[0] in {"sqlalchemy", "alembic", "aiosqlite", "asyncpg"}}
+
+
 def test_the_top_level_holds_what_it_should() -> None:
     """Six names, the change log, the licence, the lock and what is said of security; anything else needs a reason."""
     ignored = {"dist", "build"}
@@ -171,6 +187,10 @@ RUN_FOR_REAL = {
         "listener",
     ),
     "tests/contracts/test_subscriptions.py": ("subscriptions", "follow", "catalogue"),
+    "tests/contracts/test_history.py": (
+        *("tables", "database", "bulk", "writing", "reading", "overview", "pruning", "store"),
+        *("tail", "projector", "port", "env", "m0001_history"),
+    ),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/kafka/test_watchdog.py": ("sights",),

@@ -1,5 +1,5 @@
 """
-Subscriptions on their compacted topic.
+Subscriptions on their compacted topic, and the history that the results topic tells.
 
     keyring        secrets sealed and opened: AES-256-GCM under a ring of keys
     sealing        secrets and headers of a subscription sealed, and what is unchanged left as it was
@@ -11,4 +11,5 @@ Subscriptions on their compacted topic.
     follow         the topic from its beginning to its end, and as it grows                  edge (aiokafka)
     subscriptions  reads them all; writes in transactions that fence a rival                 edge (aiokafka)
     catalogue      keeps a worker's index as the topic is                                    edge
+    history        the results topic in a database that can be asked; needs `console`        a package
 """

@@ -1,0 +1,1 @@
+"""One file a change, each behind the one before."""
