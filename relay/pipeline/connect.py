@@ -161,7 +161,7 @@ class ProxiedConnector(Connector):
             async with asyncio.timeout(within_s):
                 return await self._loop.create_connection(self._factory, self._proxy.host, self._proxy.port)
         except OSError as error:  # TimeoutError is one
-            raise ProxyFault(f"the proxy cannot be reached: {error!r}") from error
+            raise ProxyFault("the proxy cannot be reached") from error
 
     async def _tunnelled(self, transport: asyncio.Transport, protocol: ResponseHandler, to: str) -> None:
         """
@@ -185,7 +185,7 @@ class ProxiedConnector(Connector):
                 message, _ = await protocol.read()
                 status = message.code
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            raise ProxyFault(f"the proxy did not answer CONNECT: {error!r}") from error
+            raise ProxyFault("the proxy did not answer CONNECT") from error
         match status:
             case HTTPStatus.OK:
                 return

@@ -163,11 +163,16 @@ def failure(error: BaseException) -> Failure:
 
 
 def _told(error: BaseException) -> str:
-    """What the client says of it, but for what it cites: a URL's path, or what a receiver sent back of our request."""
+    """What the client says of it, but for what it cites: a URL's path, or what came back of our request."""
     match error:
         case aiohttp.InvalidURL():
             return error.description or ""
-        case HttpProcessingError():
+        case HttpProcessingError() | aiohttp.ClientResponseError():
             return CITED.split(error.message, maxsplit=1)[0]
+        case aiohttp.ServerDisconnectedError() if not isinstance(error.message, str):
+            return "it ended inside of a head"  # which is the message
+        case ProxyFault():
+            cause = error.__cause__
+            return str(error) if cause is None else f"{error}: {type(cause).__name__}: {_told(cause)}"
         case _:
             return str(error)

@@ -20,6 +20,8 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http_exceptions import BadHttpMessage, BadStatusLine, LineTooLong
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from relay.model import Answer, Failure, Reason, Reply, Request
 from relay.pipeline.connect import Blocked, Connector, GuardedConnector, ProxyFault
@@ -1026,6 +1028,8 @@ def test_whatever_bytes_follow_a_head_it_has_decided(opens: Opens, head: bytes, 
 
 KEY = ConnectionKey("receiver.example", 443, True, True, None, None, None)
 CERTIFICATE = ssl.SSLCertVerificationError(1, "self-signed")
+T0KEN = URL("https://receiver.example/t0ken")
+ASKED = aiohttp.RequestInfo(T0KEN, "POST", CIMultiDictProxy(CIMultiDict()), T0KEN)
 
 
 @pytest.mark.parametrize(
@@ -1078,6 +1082,7 @@ def test_the_detail_of_a_failure_is_short() -> None:
         BadStatusLine("POST /t0ken HTTP/1.1"),
         BadHttpMessage("Expected HTTP/:\n\n  b'POST /t0ken HTTP/1.1'\n    ^"),
         LineTooLong(b"x-echo: t0ken", 8190),
+        aiohttp.ClientResponseError(ASKED, (), message="Expected HTTP/:\n\n  b'POST /t0ken HTTP/1.1'\n    ^"),
     ],
     ids=lambda one: type(one).__name__,
 )
@@ -1085,3 +1090,11 @@ def test_the_detail_of_a_failure_cites_neither_a_path_nor_what_a_receiver_sent_b
     """Paths carry credentials, and an echo server sends ours back as if it were an answer."""
     assert "t0ken" not in failure(error).detail
     assert failure(error).detail.startswith(f"{type(error).__name__}: ")
+
+
+def test_the_detail_of_a_failure_says_nothing_of_a_head_that_broke_off(opens: Opens) -> None:
+    """The client hands on what had come of it, headers and all."""
+    reply = reply_to(opens, b"HTTP/1.1 302 Found\r\nLocation: /t0ken\r\n")
+
+    assert isinstance(reply, Failure)
+    assert (Reason.CONNECT, "ServerDisconnectedError: it ended inside of a head") == (reply.reason, reply.detail)
