@@ -174,7 +174,7 @@ def test_nothing_that_a_terminal_obeys_is_written(format_: str, hostile: str) ->
     structlog.get_logger().info("delivery.settled", lead_id=hostile, source=[hostile])
     logging.getLogger("aiokafka").warning("news of %s", hostile)
     try:
-        raise ValueError(hostile)
+        raise ValueError(hostile)  # noqa: TRY301  that is the line
     except ValueError:
         structlog.get_logger().exception("delivery.failed")
 
