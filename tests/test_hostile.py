@@ -388,14 +388,17 @@ def test_whatever_is_sealed_in_a_record_either_opens_or_cannot_be_used() -> None
     """Bytes that are no text of a header, a secret that is none: sealed by the right key, and by nobody's form."""
     keys = KeyRing([("2026", bytes(32))])
 
-    def sealed(plain: bytes) -> Sealed:
-        return keys.seal(plain, account_id="acc_1", subscription_id="sub_1")
+    def sealed(plain: bytes, header: str | None = None) -> Sealed:
+        return keys.seal(plain, account_id="acc_1", subscription_id="sub_1", header=header)
 
-    right = a_subscription(secrets=(Secret(sealed=sealed(b"secret")),), headers={"x-a": sealed("é".encode())})
+    right = a_subscription(secrets=(Secret(sealed=sealed(b"secret")),), headers={"x-a": sealed("é".encode(), "x-a")})
 
     assert {"x-a": "é"} == opened(right, keys).headers
     for wrong in (
-        replace(right, headers={"x-a": sealed(b"\xff")}),
+        replace(right, headers={"x-a": sealed(b"\xff", "x-a")}),
+        replace(right, headers={"x-a": right.secrets[0].sealed}),  # it would go out to the URL of whoever wrote that
+        replace(right, headers={"x-b": right.headers["x-a"]}),
+        replace(right, secrets=(Secret(sealed=right.headers["x-a"]),)),
         replace(right, secrets=(Secret(sealed=sealed(b"whsec_?")),)),
         replace(right, secrets=()),
         replace(right, account_id="acc_2"),

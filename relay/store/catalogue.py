@@ -42,8 +42,8 @@ def opened(subscription: Subscription, keys: KeyRing) -> Endpoint:
         CannotOpen: One of its secrets or headers; nothing may be sent without.
     """
 
-    def plain(sealed: Sealed) -> bytes:
-        return keys.open(sealed, account_id=subscription.account_id, subscription_id=subscription.id)
+    def plain(sealed: Sealed, header: str | None = None) -> bytes:
+        return keys.open(sealed, account_id=subscription.account_id, subscription_id=subscription.id, header=header)
 
     secrets = [
         OpenedSecret(value=plain(one.sealed), active_ms=one.active_ms, expires_ms=one.expires_ms)
@@ -52,7 +52,7 @@ def opened(subscription: Subscription, keys: KeyRing) -> Endpoint:
     if all(one.expires_ms is not None for one in secrets):
         raise CannotOpen("it has no secret that lasts, and nothing is sent unsigned")
     try:
-        headers = {name: plain(sealed).decode() for name, sealed in subscription.headers.items()}
+        headers = {name: plain(sealed, name).decode() for name, sealed in subscription.headers.items()}
         return endpoint(subscription, signer=Signer(secrets, subscription.signatures), headers=headers)
     except ValueError:  # a whsec_ that is no base64, a pair that is none: no writer of ours stores that
         raise CannotOpen("a secret or header is none that could be used") from None
