@@ -352,11 +352,16 @@ def test_a_link_that_leads_out_is_not_followed_and_one_within_is(tmp_path: Path)
     (mounted / "k8s" / "..data").symlink_to("..2026_01_01")
     (mounted / "k8s" / "ca.crt").symlink_to("..data/ca.crt")
     (mounted / "link").symlink_to(outside)
+    issued = Authority().issues(mounted / "half")
+    (issued / "tls.key").rename(outside / "tls.key")
+    (issued / "tls.key").symlink_to(outside / "tls.key")
     contexts = Contexts(str(mounted))
 
     assert contexts.of("acc_1", Tls(ca="k8s"))
     with pytest.raises(Unusable, match=r"^link/ca.crt leads out of RELAY_TLS_DIR$"):
         contexts.of("acc_1", Tls(ca="link"))
+    with pytest.raises(Unusable, match=r"^half/tls.key leads out of RELAY_TLS_DIR$"):
+        contexts.of("acc_1", Tls(client_cert="half"))
 
 
 def spoil(folder: Path, authority: Authority) -> dict[str, str]:
