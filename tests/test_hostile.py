@@ -234,6 +234,7 @@ FILTERS: dict[str, tuple[Any, str]] = {
     "a hundred thousand negations": (nested(100_000, "$not"), "nests at most 8 deep"),
     "a hundred thousand conjunctions": (nested(100_000, "$and"), "nests at most 8 deep"),
     "101 conditions": ({"a": {"$or": [{"$gt": n} for n in range(101)]}}, "holds at most 100 conditions"),
+    "101 objects in one": ({"a": {"$in": [{}] * 101}}, "holds at most 100 conditions"),
     "conditions without end": ({"a": {"$or": [1] * 1_000_000}}, "takes at most 8192 bytes"),
     "a text of a million": ({"a": {"$contains": "x" * 1_000_000}}, "takes at most 8192 bytes"),
     "a name of a million": ({"a" * 1_000_000: 1}, "takes at most 8192 bytes"),
@@ -269,11 +270,15 @@ def test_a_filter_has_its_verdict_and_soon(name: str) -> None:
 
 
 def test_the_most_that_a_filter_may_ask_of_the_most_that_an_event_may_hold_is_answered_soon() -> None:
-    """A hundred conditions, and half a million numbers: the loop that all others wait in is held for a moment only."""
-    wants = compile_filter({"a": {"$or": [{"$gt": n} for n in range(1, 101)]}})
+    """A hundred conditions, and half a million values: the loop that all others wait in is held for a moment only."""
+    numbers = compile_filter({"a": {"$or": [{"$gt": n} for n in range(1, 101)]}})
+    objects = compile_filter({"a": {"$in": [{"b": n} for n in range(1, 101)]}})
+    flags = compile_filter({"a": {"$in": [True] * 1_600}})
     began = time.perf_counter()
 
-    assert not wants({"a": [0] * (MIB // 2)})
+    assert not numbers({"a": [0] * (MIB // 2)})
+    assert not objects({"a": [{"b": 0}] * (MIB // 8)})
+    assert not flags({"a": [False] * (MIB // 6)})
     assert time.perf_counter() - began < SOON_S / 4
 
 
