@@ -100,6 +100,10 @@ class Events:
         index, clock = self._tools.index, self._tools.clock
         here = (to for to in index.walk(event) if to is None or not fan.covers(to.subscription.id))
         for to in chain(here, (once_matched(id_, index.get(id_), event) for id_ in map(SubscriptionId, fan.missed()))):
-            yield None if to is None else first_delivery(
-                event, to, namespace=self._namespace, timestamp_ms=record.timestamp, now_ms=clock.now_ms()
+            yield (
+                None
+                if to is None
+                else first_delivery(
+                    event, to, namespace=self._namespace, timestamp_ms=record.timestamp, now_ms=clock.now_ms()
+                )
             )
