@@ -108,8 +108,8 @@ def read_verifying(raw: bytes) -> bytes:
 
 
 def is_short(secret: bytes) -> bool:
-    """Whether a person should be warned."""
-    return len(secret) < SHORT_SECRET_BYTES
+    """Whether a person should be warned; of `whsec_` it is the key behind it that may be guessed."""
+    return len(standard_webhooks_key(secret)) < SHORT_SECRET_BYTES
 
 
 def event_type(written: str) -> str:

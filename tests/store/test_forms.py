@@ -448,3 +448,4 @@ def test_what_standard_webhooks_writes_is_taken(key: bytes) -> None:
 def test_a_secret_under_16_bytes_is_warned_of() -> None:
     """It is taken: the seed's own is `test`."""
     assert [True, True, False] == [is_short(one) for one in (b"test", b"s" * 15, b"s" * 16)]
+    assert [True, False] == [is_short(b"whsec_" + base64.b64encode(b"s" * size)) for size in (15, 16)]
