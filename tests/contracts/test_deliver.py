@@ -5,6 +5,7 @@ A receiver may refuse, stall, lie or babble: what comes back is always a Reply, 
 """
 
 import asyncio
+import errno
 import gzip
 import socket
 import ssl
@@ -24,7 +25,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from relay.model import Answer, Failure, Reason, Reply, Request
-from relay.pipeline.connect import Blocked, Connector, GuardedConnector, ProxyFault
+from relay.pipeline.connect import REFUSED_BY_US, Blocked, Connector, GuardedConnector, ProxyFault
 from relay.pipeline.deliver import Deliver, SessionDeliver, failure
 from relay.pipeline.egress import Egress
 from relay.pipeline.wire import WireDeliver
@@ -1040,6 +1041,7 @@ ASKED = aiohttp.RequestInfo(T0KEN, "POST", CIMultiDictProxy(CIMultiDict()), T0KE
         (Reason.INVALID_URL, aiohttp.NonHttpUrlClientError("ftp://x/")),
         (Reason.BLOCKED_ADDRESS, Blocked("private")),
         (Reason.BLOCKED_ADDRESS, aiohttp.ClientConnectorError(KEY, Blocked("private"))),
+        (Reason.BLOCKED_ADDRESS, aiohttp.ClientConnectorError(KEY, OSError(REFUSED_BY_US, "Multiple exceptions: …"))),
         (Reason.BLOCKED_ADDRESS, aiohttp.ClientConnectorDNSError(KEY, Blocked("private"))),
         (Reason.DNS, aiohttp.ClientConnectorDNSError(KEY, OSError("no such host"))),
         (Reason.DNS, aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(-2, "not known"))),
@@ -1051,6 +1053,8 @@ ASKED = aiohttp.RequestInfo(T0KEN, "POST", CIMultiDictProxy(CIMultiDict()), T0KE
         (Reason.TIMEOUT, aiohttp.ConnectionTimeoutError()),
         (Reason.TIMEOUT, aiohttp.SocketTimeoutError()),
         (Reason.CONNECT, aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "refused"))),
+        (Reason.CONNECT, aiohttp.ClientConnectorError(KEY, PermissionError(errno.EACCES, "a firewall's"))),
+        (Reason.CONNECT, aiohttp.ClientConnectorError(KEY, PermissionError(errno.EPERM, "a firewall's"))),
         (Reason.CONNECT, aiohttp.ClientOSError(104, "reset")),
         (Reason.CONNECT, aiohttp.ServerDisconnectedError()),
         (Reason.CONNECT, ConnectionResetError()),
