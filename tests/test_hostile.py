@@ -22,7 +22,7 @@ from relay.pipeline.match import Index, endpoint
 from relay.pipeline.results import dead_letter
 from relay.pipeline.sign import OpenedSecret, Signer, sign
 from relay.pipeline.wire import _head
-from relay.store.catalogue import opened
+from relay.store.catalogue import opened, opens_any
 from relay.store.codec import MAX_RECORD_BYTES, encode, stored
 from relay.store.edits import Unreadable
 from relay.store.forms import read_form
@@ -410,6 +410,18 @@ def test_whatever_is_sealed_in_a_record_either_opens_or_cannot_be_used() -> None
     ):
         with pytest.raises(CannotOpen):
             opened(wrong, keys)
+
+
+def test_a_ring_that_opens_what_is_of_no_use_is_no_strangers() -> None:
+    """One record with a secret that has run out, or that is none, keeps no worker from its start."""
+    keys, others = KeyRing([("2026", bytes(32))]), KeyRing([("2026", bytes(range(32)))])
+    sealed = keys.seal(b"whsec_?", account_id="acc_1", subscription_id="sub_1")
+    useless = a_subscription(secrets=(Secret(sealed=sealed, expires_ms=1),))
+
+    with pytest.raises(CannotOpen):
+        opened(useless, keys)
+    assert [True, False] == [opens_any(useless, ring) for ring in (keys, others)]
+    assert not opens_any(replace(useless, secrets=()), keys)
 
 
 def test_an_index_survives_what_no_reader_lets_in() -> None:
