@@ -107,7 +107,7 @@ class Catalogue:
         At its start a worker whose ring opens nothing ends: it was given another's, and would put all off unseen.
 
         Raises:
-            ConfigProblem: There are subscriptions, and it opens nothing of any. Where any opens, those that do not wait.
+            ConfigProblem: It opens nothing that is sealed. Where it opens anything, only the others wait.
         """
         there = [one for one in self._stored.values() if isinstance(one, Subscription) and [*sealed_of(one)]]
         if there and not any(opens_any(one, self._keys) for one in there):
