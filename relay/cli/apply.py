@@ -74,7 +74,7 @@ def _read(file: str, config: Config) -> list[Desired]:
         try:
             wanted.append(_entry(entry, folder, config))
         except Invalid as invalid:
-            where = cited(entry.get("id", f"#{number}"))
+            where = named if isinstance(named := entry.get("id", f"#{number}"), str) else cited(named)
             problems.extend(Problem(f"{where}.{it.field}", it.rule, it.value) for it in invalid.problems)
     ids = [one.id for one in wanted]
     problems.extend(
