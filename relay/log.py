@@ -5,8 +5,11 @@ Level by who must act: debug for us, info for what happened, warning for somebod
 look. Secrets, signatures, bodies and paths of URLs stay out.
 """
 
+import io
 import logging
+import re
 import sys
+from collections.abc import MutableMapping
 from typing import Any, TextIO
 
 import orjson
@@ -80,6 +83,8 @@ EVENTS = {
     "history.pruned": "Deliveries that are too old, or too many, have left the history.",
 }
 
+_CONTROLS = re.compile("[\x7f-\x9f]")  # control characters that JSON need not escape, and terminals obey
+
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
@@ -115,9 +120,7 @@ def configure(*, format_: str | None, level: str, stream: TextIO | None = None) 
     if as_json:
         renderer: list[Any] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(_dumps)]
     else:
-        # Not the renderer's own choice, which would print every local variable: secrets, headers and bodies among them.
-        plain = structlog.dev.plain_traceback
-        renderer = [structlog.dev.ConsoleRenderer(colors=to.isatty(), exception_formatter=plain)]
+        renderer = [_printable, structlog.dev.ConsoleRenderer(colors=to.isatty(), exception_formatter=_traceback)]
     structlog.configure(
         processors=[*shared, *renderer],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -140,4 +143,20 @@ def configure(*, format_: str | None, level: str, stream: TextIO | None = None) 
 
 
 def _dumps(value: object, **_: object) -> str:
-    return orjson.dumps(value, default=repr).decode()
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", orjson.dumps(value, default=repr).decode())
+
+
+def _printable(_: object, __: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Ids are other people's text, and a terminal obeys what it is shown; what is no text is shown by its repr."""
+    return {name: _escaped(value) if isinstance(value, str) else value for name, value in line.items()}
+
+
+def _traceback(to: TextIO, error: Any) -> None:  # noqa: ANN401  structlog's
+    """Not the renderer's own choice, which would print every local variable: secrets, headers and bodies among them."""
+    text = io.StringIO()
+    structlog.dev.plain_traceback(text, error)
+    to.write("\n".join(_escaped(one) for one in text.getvalue().split("\n")))
+
+
+def _escaped(text: str) -> str:
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

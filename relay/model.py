@@ -56,7 +56,7 @@ class Source:
 class Event:
     """One thing that happened to a lead: read once, serialised once, shared by its whole fan-out."""
 
-    body: bytes  # what is sent and signed: orjson's, compact
+    body: bytes = field(repr=False)  # what is sent and signed: orjson's, compact; personal data
     body_sha256: str  # hex
     type: str  # lead.created | lead.updated | lead.completed
     account_id: str
@@ -144,7 +144,7 @@ class Subscription:
     id: SubscriptionId
     account_id: str  # a lead's account, or EVERY_ACCOUNT
     name: str
-    url: str  # normalised when it was written; sent byte for byte
+    url: str = field(repr=False)  # normalised when it was written; sent byte for byte; paths carry credentials too
     events: tuple[str, ...]  # canonical, in the order of EVENT_TYPES
     bot_ids: tuple[str, ...] = ()  # empty: all
     filter: Mapping[str, Any] | None = None
@@ -282,6 +282,6 @@ class Outgoing:
 
     topic: str
     key: bytes | None
-    value: bytes | None
+    value: bytes | None = field(repr=False)  # bodies among them
     headers: Headers = ()
     partition: int | None = None  # co-partitioned with the source, modulo the topic's count; None: by key

@@ -8,6 +8,7 @@ import base64
 import binascii
 import ipaddress
 import re
+import reprlib
 import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -97,6 +98,11 @@ def shown(text: str) -> str:
     """Fit for a message: one line, not too long, nothing in it that a terminal would obey."""
     cut = text if len(text) <= _SHOWN else text[:_SHOWN] + "…"
     return cut if cut.isprintable() else ascii(cut)
+
+
+def cited(written: object) -> str:
+    """As `shown`, of whatever a file held: YAML's aliases make gigabytes of a few lines, so no more than its head."""
+    return shown(written if isinstance(written, str) else reprlib.repr(written))
 
 
 def listed(read: Reader[T]) -> Reader[tuple[T, ...]]:

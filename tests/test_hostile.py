@@ -22,7 +22,7 @@ from relay.pipeline.match import Index, endpoint
 from relay.pipeline.results import dead_letter
 from relay.pipeline.sign import OpenedSecret, Signer, sign
 from relay.pipeline.wire import _head
-from relay.store.catalogue import opened
+from relay.store.catalogue import opened, opens_any
 from relay.store.codec import MAX_RECORD_BYTES, encode, stored
 from relay.store.edits import Unreadable
 from relay.store.forms import read_form
@@ -234,6 +234,7 @@ FILTERS: dict[str, tuple[Any, str]] = {
     "a hundred thousand negations": (nested(100_000, "$not"), "nests at most 8 deep"),
     "a hundred thousand conjunctions": (nested(100_000, "$and"), "nests at most 8 deep"),
     "101 conditions": ({"a": {"$or": [{"$gt": n} for n in range(101)]}}, "holds at most 100 conditions"),
+    "101 objects in one": ({"a": {"$in": [{}] * 101}}, "holds at most 100 conditions"),
     "conditions without end": ({"a": {"$or": [1] * 1_000_000}}, "takes at most 8192 bytes"),
     "a text of a million": ({"a": {"$contains": "x" * 1_000_000}}, "takes at most 8192 bytes"),
     "a name of a million": ({"a" * 1_000_000: 1}, "takes at most 8192 bytes"),
@@ -269,11 +270,15 @@ def test_a_filter_has_its_verdict_and_soon(name: str) -> None:
 
 
 def test_the_most_that_a_filter_may_ask_of_the_most_that_an_event_may_hold_is_answered_soon() -> None:
-    """A hundred conditions, and half a million numbers: the loop that all others wait in is held for a moment only."""
-    wants = compile_filter({"a": {"$or": [{"$gt": n} for n in range(1, 101)]}})
+    """A hundred conditions, and half a million values: the loop that all others wait in is held for a moment only."""
+    numbers = compile_filter({"a": {"$or": [{"$gt": n} for n in range(1, 101)]}})
+    objects = compile_filter({"a": {"$in": [{"b": n} for n in range(1, 101)]}})
+    flags = compile_filter({"a": {"$in": [True] * 1_600}})
     began = time.perf_counter()
 
-    assert not wants({"a": [0] * (MIB // 2)})
+    assert not numbers({"a": [0] * (MIB // 2)})
+    assert not objects({"a": [{"b": 0}] * (MIB // 8)})
+    assert not flags({"a": [False] * (MIB // 6)})
     assert time.perf_counter() - began < SOON_S / 4
 
 
@@ -388,20 +393,35 @@ def test_whatever_is_sealed_in_a_record_either_opens_or_cannot_be_used() -> None
     """Bytes that are no text of a header, a secret that is none: sealed by the right key, and by nobody's form."""
     keys = KeyRing([("2026", bytes(32))])
 
-    def sealed(plain: bytes) -> Sealed:
-        return keys.seal(plain, account_id="acc_1", subscription_id="sub_1")
+    def sealed(plain: bytes, header: str | None = None) -> Sealed:
+        return keys.seal(plain, account_id="acc_1", subscription_id="sub_1", header=header)
 
-    right = a_subscription(secrets=(Secret(sealed=sealed(b"secret")),), headers={"x-a": sealed("é".encode())})
+    right = a_subscription(secrets=(Secret(sealed=sealed(b"secret")),), headers={"x-a": sealed("é".encode(), "x-a")})
 
     assert {"x-a": "é"} == opened(right, keys).headers
     for wrong in (
-        replace(right, headers={"x-a": sealed(b"\xff")}),
+        replace(right, headers={"x-a": sealed(b"\xff", "x-a")}),
+        replace(right, headers={"x-a": right.secrets[0].sealed}),  # it would go out to the URL of whoever wrote that
+        replace(right, headers={"x-b": right.headers["x-a"]}),
+        replace(right, secrets=(Secret(sealed=right.headers["x-a"]),)),
         replace(right, secrets=(Secret(sealed=sealed(b"whsec_?")),)),
         replace(right, secrets=()),
         replace(right, account_id="acc_2"),
     ):
         with pytest.raises(CannotOpen):
             opened(wrong, keys)
+
+
+def test_a_ring_that_opens_what_is_of_no_use_is_no_strangers() -> None:
+    """One record with a secret that has run out, or that is none, keeps no worker from its start."""
+    keys, others = KeyRing([("2026", bytes(32))]), KeyRing([("2026", bytes(range(32)))])
+    sealed = keys.seal(b"whsec_?", account_id="acc_1", subscription_id="sub_1")
+    useless = a_subscription(secrets=(Secret(sealed=sealed, expires_ms=1),))
+
+    with pytest.raises(CannotOpen):
+        opened(useless, keys)
+    assert [True, False] == [opens_any(useless, ring) for ring in (keys, others)]
+    assert not opens_any(replace(useless, secrets=()), keys)
 
 
 def test_an_index_survives_what_no_reader_lets_in() -> None:

@@ -162,3 +162,26 @@ def test_a_logger_that_is_kept_writes_to_the_stderr_of_the_moment(capsys: pytest
     kept.info("worker.stopped")
 
     assert "worker.stopped" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("format_", ["console", "json"])
+@pytest.mark.parametrize("hostile", ["\x1b]0;owned\x07", "\x9b31m", "a\nb", "\N{RIGHT-TO-LEFT OVERRIDE}b"], ids=ascii)
+def test_nothing_that_a_terminal_obeys_is_written(format_: str, hostile: str) -> None:
+    """A lead's id is whatever somebody published; in JSON a line holds no control character."""
+    stream = io.StringIO()
+    log.configure(format_=format_, level="info", stream=stream)
+
+    structlog.get_logger().info("delivery.settled", lead_id=hostile, source=[hostile])
+    logging.getLogger("aiokafka").warning("news of %s", hostile)
+    try:
+        raise ValueError(hostile)  # noqa: TRY301  that is the line
+    except ValueError:
+        structlog.get_logger().exception("delivery.failed")
+
+    lines = stream.getvalue().split("\n")
+    if format_ == "console":
+        assert all(line.isprintable() for line in lines)
+    else:
+        assert 4 == len(lines)
+        assert not re.search("[\x00-\x1f\x7f-\x9f]", "".join(lines))
+        assert hostile == json.loads(lines[0])["lead_id"]

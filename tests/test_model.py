@@ -13,6 +13,7 @@ from relay.model import (
     Dropped,
     EndedBy,
     GaveUp,
+    Outgoing,
     Reason,
     Retry,
     Sealed,
@@ -23,6 +24,8 @@ from relay.model import (
     Trigger,
     Verdict,
 )
+from relay.pipeline.match import endpoint
+from tests.builders import a_delivery, a_subscription, an_event
 
 RESULT = json.loads((Path(__file__).parents[1] / "schemas/result.v1.json").read_text())["properties"]
 VALUES = [one for one in vars(model).values() if dataclasses.is_dataclass(one) and isinstance(one, type)]
@@ -79,6 +82,20 @@ def test_what_is_sealed_is_not_printed() -> None:
     assert "Sealed(key_id='2026')" == repr(sealed)
     assert 2 == repr(one).count("Sealed(key_id='2026')")
     assert "sealed-bytes" not in repr(one)
+
+
+def test_neither_a_urls_path_nor_a_body_is_printed() -> None:
+    """Nor inside of what holds them: paths carry credentials, bodies are personal data."""
+    to = a_subscription(url="https://crm.example/canary")
+    event = an_event(body=b'{"lead": "canary"}')
+
+    for value in (
+        to,
+        endpoint(to, signer=None, headers={"x": "canary"}),
+        a_delivery(event=event),
+        Outgoing(topic="relay.results", key=None, value=event.body),
+    ):
+        assert "canary" not in repr(value)
 
 
 def test_where_an_event_stands_is_written_as_topic_partition_and_offset() -> None:

@@ -9,7 +9,7 @@ from cyclopts import App, CycloptsError
 
 from relay import __version__
 from relay.cli import check, demo, lanes, listen, secrets, send, subscriptions, tools, topics, worker
-from relay.cli.common import plain, tell
+from relay.cli.common import SECRET, plain, tell
 from relay.errors import Invalid, Problem, RelayError
 from relay.refusals import lost
 from relay.settings import shown
@@ -82,7 +82,8 @@ def _in_utf8(arguments: Sequence[str]) -> None:
             argument.encode()
         except UnicodeEncodeError:
             where = name if equals and name.startswith("-") else option
-            problems.append(Problem(shown(where) or f"argument {place}", "must be UTF-8", shown(argument)))
+            given = "" if SECRET.match(where.lstrip("-")) else shown(argument)
+            problems.append(Problem(shown(where) or f"argument {place}", "must be UTF-8", given))
         option = argument if argument.startswith("-") and not equals else ""
     if problems:
         raise Invalid(*problems)

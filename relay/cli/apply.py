@@ -11,6 +11,7 @@ from relay.clock import SystemClock
 from relay.config import Config
 from relay.errors import Invalid, Problem
 from relay.model import SubscriptionId
+from relay.settings import cited
 from relay.store.desired import Apply, Desired, Difference
 from relay.store.forms import read_form, read_secret
 from relay.store.keyring import KeyRing
@@ -73,7 +74,7 @@ def _read(file: str, config: Config) -> list[Desired]:
         try:
             wanted.append(_entry(entry, folder, config))
         except Invalid as invalid:
-            where = entry.get("id", f"#{number}")
+            where = named if isinstance(named := entry.get("id", f"#{number}"), str) else cited(named)
             problems.extend(Problem(f"{where}.{it.field}", it.rule, it.value) for it in invalid.problems)
     ids = [one.id for one in wanted]
     problems.extend(
@@ -91,16 +92,22 @@ def _entry(entry: dict[str, Any], folder: Path, config: Config) -> Desired:
         for name in ("secret", "secrets", "headers")
         if said.pop(name, None) is not None
     ]
+    files = {name: said.pop(name, None) for name in ("secret_file", "header_file")}
+    problems += [
+        Problem(name, "must be a file's name")
+        for name, path in files.items()
+        if path is not None and not isinstance(path, str)
+    ]
     secret: bytes | None = None
     values: dict[str, Any] = {}
     try:
-        if (path := said.pop("secret_file", None)) is not None:
-            secret = read_secret(read_file(str(folder / str(path)), what="secret_file"))
+        if isinstance(path := files["secret_file"], str):
+            secret = read_secret(read_file(str(folder / path), what="secret_file"))
     except Invalid as invalid:
         problems.extend(invalid.problems)
     try:
-        if (path := said.pop("header_file", None)) is not None:
-            said["headers"] = read_yaml(str(folder / str(path)), what="header_file") or {}
+        if isinstance(path := files["header_file"], str):
+            said["headers"] = read_yaml(str(folder / path), what="header_file") or {}
     except Invalid as invalid:
         problems.extend(invalid.problems)
     try:

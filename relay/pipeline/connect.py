@@ -40,6 +40,9 @@ HEADS_A_PIECE = 4  # looked for: the final one, after an interim one or two
 READ_BUFFER_BYTES = 8 * 1024  # twice that may wait in each connection; 512 of them must stay small
 KEEPALIVE_S = 15.0  # shorter than what most servers keep, so that we seldom write into a connection they are closing
 PROXY_SHARE = 0.5  # of the time to connect, for reaching the proxy: what is left over is the receiver's to spend
+# An errno that no connect() has, for happy eyeballs keep that alone of two that are alike. Not EACCES: Linux gives it
+# where an IPv6 firewall says that it is administratively prohibited, which is the receiver's failure and may pass.
+REFUSED_BY_US = errno.EDOM
 FINAL = 200  # what is below is interim (RFC 9110, section 15.2)
 
 
@@ -47,7 +50,7 @@ class Blocked(OSError):
     """The address may not be called. An OSError, for aiohttp wraps those and loses others (happy eyeballs)."""
 
     def __init__(self, why: str) -> None:
-        super().__init__(errno.EACCES, why)
+        super().__init__(REFUSED_BY_US, why)
 
 
 class ProxyFault(aiohttp.ClientConnectionError):
@@ -161,7 +164,7 @@ class ProxiedConnector(Connector):
             async with asyncio.timeout(within_s):
                 return await self._loop.create_connection(self._factory, self._proxy.host, self._proxy.port)
         except OSError as error:  # TimeoutError is one
-            raise ProxyFault(f"the proxy cannot be reached: {error!r}") from error
+            raise ProxyFault("the proxy cannot be reached") from error
 
     async def _tunnelled(self, transport: asyncio.Transport, protocol: ResponseHandler, to: str) -> None:
         """
@@ -185,7 +188,7 @@ class ProxiedConnector(Connector):
                 message, _ = await protocol.read()
                 status = message.code
         except (aiohttp.ClientError, HttpProcessingError, OSError) as error:
-            raise ProxyFault(f"the proxy did not answer CONNECT: {error!r}") from error
+            raise ProxyFault("the proxy did not answer CONNECT") from error
         match status:
             case HTTPStatus.OK:
                 return

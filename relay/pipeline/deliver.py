@@ -1,6 +1,5 @@
 """Request -> Reply over HTTP/1.1. A refused, slow or lying receiver is a Reply, never an exception. Edge."""
 
-import errno
 import re
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
@@ -15,7 +14,16 @@ from relay.errors import Invalid
 from relay.model import Answer, Failure, Reason, Reply, Request
 from relay.networks import Proxy
 from relay.pipeline import tls
-from relay.pipeline.connect import HEADERS, LINE_BYTES, READ_BUFFER_BYTES, Blocked, Connector, Pools, ProxyFault
+from relay.pipeline.connect import (
+    HEADERS,
+    LINE_BYTES,
+    READ_BUFFER_BYTES,
+    REFUSED_BY_US,
+    Blocked,
+    Connector,
+    Pools,
+    ProxyFault,
+)
 from relay.pipeline.egress import Egress
 from relay.urls import masked, normalise
 
@@ -143,7 +151,7 @@ def failure(error: BaseException) -> Failure:
     match error:
         case aiohttp.InvalidURL() | aiohttp.NonHttpUrlClientError():
             reason = Reason.INVALID_URL
-        case _ if isinstance(cause, Blocked) or getattr(error, "errno", None) == errno.EACCES:
+        case _ if isinstance(cause, Blocked) or getattr(error, "errno", None) == REFUSED_BY_US:
             reason = Reason.BLOCKED_ADDRESS
         case ProxyFault():
             reason = Reason.PROXY
@@ -163,11 +171,16 @@ def failure(error: BaseException) -> Failure:
 
 
 def _told(error: BaseException) -> str:
-    """What the client says of it, but for what it cites: a URL's path, or what a receiver sent back of our request."""
+    """What the client says of it, but for what it cites: a URL's path, or what came back of our request."""
     match error:
         case aiohttp.InvalidURL():
             return error.description or ""
-        case HttpProcessingError():
+        case HttpProcessingError() | aiohttp.ClientResponseError():
             return CITED.split(error.message, maxsplit=1)[0]
+        case aiohttp.ServerDisconnectedError() if not isinstance(error.message, str):
+            return "it ended inside of a head"  # which is the message
+        case ProxyFault():
+            cause = error.__cause__
+            return str(error) if cause is None else f"{error}: {type(cause).__name__}: {_told(cause)}"
         case _:
             return str(error)

@@ -30,6 +30,7 @@ LOOK_S = 0.05  # a reader that waits for a moment looks again, though nothing wa
 # first answer is looked at, and a backlog holds 512 sockets to a receiver that answers in a millisecond: 130 MB where
 # it takes 78, and no more done.
 AT_ONCE = 16
+HELD_S = 0.01  # likewise by time: most steps take microseconds, but a filter may take milliseconds, and so may many
 
 
 class Work(NamedTuple):
@@ -48,16 +49,25 @@ def may_begin(work: Work) -> bool:
 class Turns:
     """Work that comes in many steps gives way to what else is ready: answers that are there come first."""
 
-    __slots__ = ("_steps",)
+    __slots__ = ("_since_s", "_steps")
 
     def __init__(self) -> None:
         self._steps = 0
+        self._since_s = -math.inf
 
     async def step(self) -> None:
-        """One more is done; every AT_ONCE the loop has a turn."""
+        """One more is done; every AT_ONCE the loop has a turn, and whenever it was held for HELD_S."""
         self._steps += 1
         if self._steps % AT_ONCE == 0:
+            self._since_s = -math.inf
+        await self.passed()
+
+    async def passed(self) -> None:
+        """Nothing was to be done, which may have taken its time; the loop has a turn when it was held for HELD_S."""
+        now_s = asyncio.get_running_loop().time
+        if now_s() - self._since_s > HELD_S:
             await asyncio.sleep(0)
+            self._since_s = now_s()
 
 
 class Dispatch:

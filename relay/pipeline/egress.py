@@ -84,6 +84,8 @@ _METADATA = {
 }
 _MAPPED = IPv6Network("::ffff:0:0/96")  # RFC 4291: the operating system calls the IPv4 address in the last 32 bits
 _NAT64 = IPv6Network("64:ff9b::/96")  # RFC 6052: a translator on the way does
+_OWN_NAT64 = IPv6Network("64:ff9b:1::/48")  # RFC 8215: likewise, one of the operator's own network
+_SIX_TO_FOUR = IPv6Network("2002::/16")  # RFC 3056: a gateway does
 _HERE = tuple(ip_network(block) for block in ("127.0.0.0/8", "0.0.0.0/32", "::1/128", "::/128"))  # Linux: all loopback
 
 # Names that mean something on one network alone. Whatever they resolve to, it is not a public receiver's name.
@@ -149,11 +151,12 @@ class Egress:
         if parsed is None:
             return "it is no IP address"
         meant = _meant(parsed)
-        if (meant, port) in self._own_addresses or (_is_here(parsed) and port in self._own_ports):
+        led_to = _led_to(parsed)
+        if any((one, port) in self._own_addresses for one in led_to) or (_is_here(parsed) and port in self._own_ports):
             return OWN
         if (why := ports.refusal(port)) is not None:
             return why
-        metadata = _METADATA.get(meant)
+        metadata = next((_METADATA[one] for one in led_to if one in _METADATA), None)
         if metadata and not self._allow_metadata:
             return f"its address is a cloud's own ({metadata}), and RELAY_ALLOW_METADATA is not set"
         if self._allows(parsed):
@@ -230,6 +233,14 @@ def _meant(address: Address) -> Address:
     if address in _MAPPED or address in _NAT64:
         return IPv4Address(int(address) & 0xFFFF_FFFF)
     return address
+
+
+def _led_to(address: Address) -> tuple[Address, ...]:
+    """What is meant, and what a translator makes of it that no rule above knows: one that an operator has allowed."""
+    meant, bits = _meant(address), int(address)
+    if address in _OWN_NAT64:  # RFC 6052, section 2.2: in the last 32 bits, or round the eight in the middle
+        return meant, IPv4Address(bits & 0xFFFF_FFFF), IPv4Address(bits >> 48 & 0xFFFF_0000 | bits >> 40 & 0xFFFF)
+    return (meant, IPv4Address(bits >> 80 & 0xFFFF_FFFF)) if address in _SIX_TO_FOUR else (meant,)
 
 
 def _unmapped(network: Network) -> Network:

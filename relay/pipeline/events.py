@@ -48,6 +48,7 @@ class Events:
                     self._room.take(size_in_memory(record))
                 for record in records:
                     await self._take(ledger, record, read_ms, attempts)
+                    await self._turns.passed()
 
     def _pace(self) -> None:
         """A partition whose settled map might not hold what comes next waits for its slowest; the others are read."""
@@ -79,6 +80,9 @@ class Events:
             return
         self._tools.metrics.events.add("read")
         for delivery in self._matched(event, record, fan):
+            if delivery is None:
+                await self._turns.passed()
+                continue
             if not fan.ledger.ready and not await self._intake.admits(fan.ledger):
                 fan.over(whole=False)
                 return
@@ -88,11 +92,18 @@ class Events:
             await self._turns.step()
         fan.over()
 
-    def _matched(self, event: Event, record: Record, fan: Fan) -> Iterator[Delivery]:
-        """A delivery at a time: of what matches now, and of what had matched when the record was read before."""
+    def _matched(self, event: Event, record: Record, fan: Fan) -> Iterator[Delivery | None]:
+        """
+        A delivery at a time: of what matches now, and of what had matched when the record was read before. None for
+        each that a filter refused.
+        """
         index, clock = self._tools.index, self._tools.clock
-        here = (to for to in index.match(event) if not fan.covers(to.subscription.id))
+        here = (to for to in index.walk(event) if to is None or not fan.covers(to.subscription.id))
         for to in chain(here, (once_matched(id_, index.get(id_), event) for id_ in map(SubscriptionId, fan.missed()))):
-            yield first_delivery(
-                event, to, namespace=self._namespace, timestamp_ms=record.timestamp, now_ms=clock.now_ms()
+            yield (
+                None
+                if to is None
+                else first_delivery(
+                    event, to, namespace=self._namespace, timestamp_ms=record.timestamp, now_ms=clock.now_ms()
+                )
             )

@@ -24,7 +24,7 @@ import orjson
 from relay.errors import Invalid, Problem
 
 MAX_DEPTH = 8  # objects and arrays in one another; bounds what a match may nest, and dots make longer paths
-MAX_CONDITIONS = 100  # comparisons; bounds what one event may cost one subscription
+MAX_CONDITIONS = 100  # comparisons, of each object or array in $in too; bounds what one event may cost one subscription
 MAX_ELEMENTS = 1_000  # of an array that are looked at: a condition takes 0.1 us each, and 1 MiB may hold 500,000
 MAX_BYTES = 8 * 1024  # compact JSON; a subscription stays a small record, and a refusal cheap
 _TOO_LARGE = f"takes at most {MAX_BYTES} bytes as compact JSON"
@@ -51,7 +51,7 @@ def compile_filter(filter: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], b
     written = _own_copy(filter)
     test = compiler.condition(written, "filter", named=False) if written else _always
     if compiler.conditions > MAX_CONDITIONS:
-        rule = f"holds at most {MAX_CONDITIONS} conditions; $in takes many values in one"
+        rule = f"holds at most {MAX_CONDITIONS} conditions; $in takes many plain values in one"
         compiler.problems.append(Problem("filter", rule, str(compiler.conditions)))
     if compiler.problems:
         raise Invalid(*compiler.problems)
@@ -140,8 +140,8 @@ class _Compiler:
         return self._refuse(field, f"is no operator; {hint}", name)
 
     def _comparison(self, name: str, operand: object, field: str, *, named: bool) -> Test:
-        self.conditions += 1
         needed, test = _OPERATORS[name]
+        self.conditions += _compared(operand) if needed is _VALUES else 1
         if not named:
             return self._refuse(field, "compares nothing: put it under a name of the event", operand)
         if not needed.fits(operand):
@@ -152,6 +152,11 @@ class _Compiler:
         shown = "".join(orjson.dumps(one).decode() for one in value)
         self.problems.append(Problem(field, rule, shown if len(shown) <= _SHOWN else shown[: _SHOWN - 1] + "…"))
         return _always
+
+
+def _compared(operand: object) -> int:
+    """How many comparisons $in is: plain values are looked up all at once, objects and arrays one by one."""
+    return max(1, sum(isinstance(one, dict | list) for one in operand) if isinstance(operand, list) else 1)
 
 
 # The tests.
@@ -212,12 +217,15 @@ def _same(wanted: object, given: object) -> bool:
 def _among(wanted: list[object]) -> Test:
     """$in, and $eq as one of one: an array is met by the whole value, anything else by any element."""
     simple = frozenset(one for one in wanted if not isinstance(one, bool | list | dict))
-    other = [one for one in wanted if isinstance(one, bool | dict)]
+    flags = {one for one in wanted if isinstance(one, bool)}
+    objects = [one for one in wanted if isinstance(one, dict)]
     whole = [one for one in wanted if isinstance(one, list)]
 
     def among(given: object) -> bool:
-        if isinstance(given, bool | list | dict):
-            return any(_same(one, given) for one in other)
+        if isinstance(given, bool):
+            return given in flags
+        if isinstance(given, list | dict):
+            return any(_same(one, given) for one in objects)
         return given in simple
 
     element = _any_of(among)

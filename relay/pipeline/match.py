@@ -142,8 +142,13 @@ class Index:
                 del self._buckets[key]
 
     def match(self, event: Event) -> Iterator[Endpoint]:
+        """The endpoints that want this event, in id order, also paused and disabled ones: they have outcomes too."""
+        return (to for to in self.walk(event) if to is not None)
+
+    def walk(self, event: Event) -> Iterator[Endpoint | None]:
         """
-        The endpoints that want this event, in id order, also paused and disabled ones: they have outcomes too.
+        As `match`, with None for each whose filter does not want it: a hundred of those may take a second, and who
+        walks can give way between them.
 
         What a filter looks at is parsed once more, where one asks: kept parsed, everything that waits for a receiver
         would hold four times its bytes.
@@ -163,6 +168,7 @@ class Index:
             if to.accepts is not None:
                 value = value or orjson.loads(event.body)
                 if not to.accepts(value):
+                    yield None
                     continue
             yield to
 

@@ -38,11 +38,12 @@ class Own:
         """
         Args:
             config: What may be called, and the proxy, which is ours to call and nobody's receiver.
-            places: The listener, and the brokers as they were found, by name and by address.
+            places: The listener, and the brokers as they were found; what their names lead to `look` finds.
         """
         proxy = config.egress_proxy
         self._config = config
-        self._places = frozenset(places) | (set() if proxy is None else {(proxy.host, proxy.port)})
+        self._named = frozenset(places) | (set() if proxy is None else {(proxy.host, proxy.port)})
+        self._places = self._named
         self.obey: Callable[[Egress], None] = lambda _: None  # told of the rules whenever they have changed
 
     def egress(self) -> Egress:
@@ -63,10 +64,11 @@ class Own:
 
     async def look(self, brokers: Iterable[Place]) -> None:
         """
-        New rules, if there is a place that was not known. What once was a broker's stays relay's own: a name that leads
-        to some of its brokers at a time would else change the rules with every look, and take all connections along.
+        New rules, if there is a place that was not known, of these or of what the listener's and the proxy's names lead
+        to. What once was a broker's stays relay's own: a name that leads to some of its brokers at a time would else
+        change the rules with every look, and take all connections along.
         """
-        found = await with_addresses(brokers)
+        found = await with_addresses([*brokers, *self._named])
         if not found <= self._places:
             self._places |= found
             self.obey(self.egress())

@@ -135,8 +135,9 @@ class Contexts:
         own = [] if "/" in account_id or "\0" in account_id else [f"{name}@{account_id}"]
         for path in (self._folder / place / file for place in (*own, name)):
             if _is_there(path):
-                if not path.resolve().is_relative_to(self._folder.resolve()):
-                    raise Unusable(f"{name}/{file} leads out of RELAY_TLS_DIR")
+                for one in _read_with(path):
+                    if not one.resolve().is_relative_to(self._folder.resolve()):
+                        raise Unusable(f"{name}/{one.name} leads out of RELAY_TLS_DIR")
                 return path
         raise Unusable(f"RELAY_TLS_DIR has no {name}/{file} for this account")
 

@@ -59,7 +59,7 @@ class WireDeliver:
         self._connect_timeout_s = connect_timeout_s
         self._response_bytes = response_bytes
         self._schemes = egress.schemes
-        self._target = lru_cache(maxsize=URLS_CACHED)(_target)
+        self._known = lru_cache(maxsize=URLS_CACHED)(_target)  # of those whose TLS is everybody's
 
     async def __aenter__(self) -> Self:
         return self
@@ -70,7 +70,8 @@ class WireDeliver:
     async def __call__(self, request: Request) -> Reply:
         try:
             context = self._contexts.of(request.account_id, request.tls)
-            target = self._target(request.url, self._schemes, context)
+            # one with a context of its own is not kept: it would keep that, a megabyte, long after its renewal
+            target = (self._known if context is True else _target)(request.url, self._schemes, context)
         except (tls.Unusable, ValueError) as error:  # InvalidURL is one
             return failure(error)
         connection: Connection | None = None

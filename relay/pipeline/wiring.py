@@ -81,6 +81,7 @@ async def wired(
     catalogue.refuse_a_strange_ring()
     # our own listener and the brokers are never called, whatever is allowed
     own = Own(config, {(config.metrics_address[0], listener.port), *ground.brokers})
+    await own.look(())
     tools = await _tools(config, metrics, index, own, stack)
     events_intake, deliveries_intake = intakes = _intakes(config, ground, tools)
     faults = Faults(tools, malformed_limit=config.malformed_limit)

@@ -7,7 +7,7 @@ its deliveries are put off and seen, never skipped without a word (DESIGN.md sec
 
 import asyncio
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 from aiokafka.errors import KafkaError, OffsetOutOfRangeError
@@ -42,8 +42,8 @@ def opened(subscription: Subscription, keys: KeyRing) -> Endpoint:
         CannotOpen: One of its secrets or headers; nothing may be sent without.
     """
 
-    def plain(sealed: Sealed) -> bytes:
-        return keys.open(sealed, account_id=subscription.account_id, subscription_id=subscription.id)
+    def plain(sealed: Sealed, header: str | None = None) -> bytes:
+        return keys.open(sealed, account_id=subscription.account_id, subscription_id=subscription.id, header=header)
 
     secrets = [
         OpenedSecret(value=plain(one.sealed), active_ms=one.active_ms, expires_ms=one.expires_ms)
@@ -52,10 +52,20 @@ def opened(subscription: Subscription, keys: KeyRing) -> Endpoint:
     if all(one.expires_ms is not None for one in secrets):
         raise CannotOpen("it has no secret that lasts, and nothing is sent unsigned")
     try:
-        headers = {name: plain(sealed).decode() for name, sealed in subscription.headers.items()}
+        headers = {name: plain(sealed, name).decode() for name, sealed in subscription.headers.items()}
         return endpoint(subscription, signer=Signer(secrets, subscription.signatures), headers=headers)
     except ValueError:  # a whsec_ that is no base64, a pair that is none: no writer of ours stores that
         raise CannotOpen("a secret or header is none that could be used") from None
+
+
+def opens_any(subscription: Subscription, keys: KeyRing) -> bool:
+    """Whether the ring opens anything that is sealed for it, be it of use or not: then it is no stranger's."""
+    headers: list[tuple[Sealed, str | None]] = [(sealed, name) for name, sealed in subscription.headers.items()]
+    for sealed, header in [*((one.sealed, None) for one in subscription.secrets), *headers]:
+        with suppress(CannotOpen):
+            keys.open(sealed, account_id=subscription.account_id, subscription_id=subscription.id, header=header)
+            return True
+    return False
 
 
 class Catalogue:
@@ -97,10 +107,10 @@ class Catalogue:
         At its start a worker whose ring opens nothing ends: it was given another's, and would put all off unseen.
 
         Raises:
-            ConfigProblem: There are subscriptions, and not one of them opens. Where any does, those that do not wait.
+            ConfigProblem: It opens nothing that is sealed. Where it opens anything, only the others wait.
         """
-        there = [one for one in self._stored.values() if isinstance(one, Subscription)]
-        if there and all(one.id in self._unreadable for one in there):
+        there = [one for one in self._stored.values() if isinstance(one, Subscription) and [*sealed_of(one)]]
+        if there and not any(opens_any(one, self._keys) for one in there):
             ids = sorted({sealed.key_id for one in there for sealed in sealed_of(one)})
             rule = f"opens none of the {len(there)} subscriptions that are stored: they are sealed with"
             raise ConfigProblem(Problem("RELAY_SECRET_KEYS", f"{rule} {', '.join(map(shown, ids))}"))

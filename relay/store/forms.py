@@ -18,7 +18,7 @@ from relay.errors import Invalid, Problem
 from relay.model import ACTIONS, EVENT_TYPES, EVERY_ACCOUNT, RESOURCE, Tls
 from relay.pipeline.filters import compile_filter
 from relay.pipeline.keys import WHPK, WHSK, ed25519_key, standard_webhooks_key
-from relay.settings import shown
+from relay.settings import cited, shown
 from relay.store import limits, sound
 from relay.store.codec import NOT_BUILT
 from relay.store.sound import ID, MAX_BOTS, MAX_HEADERS, MAX_ID_BYTES, TOKEN
@@ -29,7 +29,8 @@ MAX_REASON_CHARACTERS = 1_000  # a sentence or two
 MAX_SECRET_BYTES = 256
 SHORT_SECRET_BYTES = 16  # shorter ones are accepted with a warning: the seed's own is `test`
 MAX_HEADER_BYTES = 4 * 1024  # of a value; servers refuse heads over 8 KiB or so
-HIDDEN = ("headers", "tls")  # what was written there is not shown: credentials, or a key pasted where its name belongs
+# What was written there is not shown: credentials, a key pasted where its name belongs, a list of URLs.
+HIDDEN = ("headers", "tls", "url")
 _HEADER_VALUE = re.compile(r"[\t -~]*")  # RFC 9110 section 5.5, ASCII: what every server reads alike
 _SEED_NAMES = {f"{RESOURCE}{action}": f"{RESOURCE}.{action}" for action in ACTIONS}  # LeadUpdated, in lower case
 
@@ -53,7 +54,7 @@ def read_form(said: Mapping[str, object], *, config: Config) -> dict[str, Any]:
     for field, written in said.items():
         if field in NOT_BUILT:
             if written != NOT_BUILT[field]:
-                problems.append(Problem(field, "this version does not do that: leave it out", shown(str(written))))
+                problems.append(Problem(field, "this version does not do that: leave it out", cited(written)))
         elif field not in readers:
             near = difflib.get_close_matches(str(field), readers, 1)  # YAML has numbers for keys
             problems.append(Problem(str(field), "is no field of a subscription" + (f": {near[0]}?" if near else "")))
@@ -63,7 +64,7 @@ def read_form(said: Mapping[str, object], *, config: Config) -> dict[str, Any]:
             except Invalid as invalid:
                 problems.extend(invalid.problems)
             except ValueError as rule:
-                problems.append(Problem(field, str(rule), "" if field in HIDDEN else shown(str(written))))
+                problems.append(Problem(field, str(rule), "" if field in HIDDEN else cited(written)))
     if problems:
         raise Invalid(*problems)
     return values
@@ -107,8 +108,8 @@ def read_verifying(raw: bytes) -> bytes:
 
 
 def is_short(secret: bytes) -> bool:
-    """Whether a person should be warned."""
-    return len(secret) < SHORT_SECRET_BYTES
+    """Whether a person should be warned; of `whsec_` it is the key behind it that may be guessed."""
+    return len(standard_webhooks_key(secret)) < SHORT_SECRET_BYTES
 
 
 def event_type(written: str) -> str:

@@ -56,20 +56,20 @@ def rewrapped(one: Subscription, keys: KeyRing, *, now_ms: int) -> Subscription:
     Never raises: an empty ring opens nothing.
     """
 
-    def anew(sealed: Sealed) -> Sealed:
+    def anew(sealed: Sealed, header: str | None = None) -> Sealed:
         if sealed.key_id == keys.newest:
             return sealed
         try:
-            plain = keys.open(sealed, account_id=one.account_id, subscription_id=one.id)
+            plain = keys.open(sealed, account_id=one.account_id, subscription_id=one.id, header=header)
         except CannotOpen:
             return sealed
-        return keys.seal(plain, account_id=one.account_id, subscription_id=one.id)
+        return keys.seal(plain, account_id=one.account_id, subscription_id=one.id, header=header)
 
     lasting = [secret for secret in one.secrets if secret.expires_ms is None or secret.expires_ms > now_ms]
     return dataclasses.replace(
         one,
         secrets=tuple(dataclasses.replace(secret, sealed=anew(secret.sealed)) for secret in lasting or one.secrets),
-        headers={name: anew(sealed) for name, sealed in one.headers.items()},
+        headers={name: anew(sealed, name) for name, sealed in one.headers.items()},
     )
 
 

@@ -121,8 +121,8 @@ def _sealed(
     before = {} if old is None else old.headers
     headers = {
         name: before[name]
-        if old and name in before and _opened(before[name], old, keys) == value.encode()
-        else keys.seal(value.encode(), account_id=account_id, subscription_id=subscription_id)
+        if old and name in before and _opened(before[name], old, keys, header=name) == value.encode()
+        else keys.seal(value.encode(), account_id=account_id, subscription_id=subscription_id, header=name)
         for name, value in values["headers"].items()
     }
     return {**values, "headers": headers}
@@ -135,8 +135,8 @@ def _public(secret: bytes | None) -> str | None:
         return None
 
 
-def _opened(sealed: Sealed, of: Subscription, keys: KeyRing) -> bytes | None:
+def _opened(sealed: Sealed, of: Subscription, keys: KeyRing, *, header: str | None = None) -> bytes | None:
     try:
-        return keys.open(sealed, account_id=of.account_id, subscription_id=of.id)
+        return keys.open(sealed, account_id=of.account_id, subscription_id=of.id, header=header)
     except CannotOpen:
         return None

@@ -2,6 +2,11 @@
 
 from pathlib import Path
 
+import pytest
+
+from relay.cli import apply
+from relay.config import Config
+from relay.errors import Invalid
 from tests.cli.driver import GIVEN, SECRET, URL, Relay, create, names
 
 
@@ -105,3 +110,16 @@ def test_nothing_of_a_file_is_said_to_the_terminal_as_it_stands(relay: Relay, tm
     assert [r"relay: a\nb\x1b[31m.id", r"relay: a\nb\x1b[31m.na\x1bme"] == [
         line.partition(": must")[0].partition(": is no")[0] for line in done.err.splitlines()
     ]
+
+
+def test_a_file_whose_aliases_multiply_is_refused_at_once(tmp_path: Path) -> None:
+    """Ten lines that are 10**10 words as text, where an id, a name or a file is wanted."""
+    grown = [f"- &a{n} [{','.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 11)]
+    entry = "{id: *a10, name: *a10, secret_file: *a10, header_file: *a10, secrets: *a10}"
+    (tmp_path / "file.yaml").write_text("\n".join(["grown:", "- &a0 x", *grown, "subscriptions:", f"- {entry}"]))
+
+    with pytest.raises(Invalid) as caught:
+        apply._read(str(tmp_path / "file.yaml"), Config())
+
+    assert 5 == len(caught.value.problems)
+    assert 3_000 > len(str(caught.value))

@@ -307,6 +307,14 @@ def test_an_argument_that_is_no_utf_8_is_refused(capsys: Capsys, arguments: list
     assert captured.err.removesuffix("\n").isprintable()
 
 
+@pytest.mark.parametrize("option", ["--secret-file", "--header-file"])
+def test_what_stands_where_a_file_of_secrets_is_named_is_not_shown(capsys: Capsys, option: str) -> None:
+    """Some write the secret itself there, in whatever bytes it has."""
+    assert [2, 2] == [main(["sign", "body", *words]) for words in ([option, "t0ken\udcff"], [f"{option}=t0ken\udcff"])]
+
+    assert f"relay: {option}: must be UTF-8\n" * 2 == capsys.readouterr().err
+
+
 def test_every_argument_that_is_no_utf_8_is_told_at_once(capsys: Capsys) -> None:
     """Nobody mends one only to hear of the next."""
     assert main(["sign", "\udcff", "--secret-file", "\udcff", "--id", "fine"]) == 2

@@ -5,6 +5,7 @@ A receiver may refuse, stall, lie or babble: what comes back is always a Reply, 
 """
 
 import asyncio
+import errno
 import gzip
 import socket
 import ssl
@@ -20,9 +21,11 @@ from aiohttp.client_reqrep import ConnectionKey
 from aiohttp.http_exceptions import BadHttpMessage, BadStatusLine, LineTooLong
 from hypothesis import given
 from hypothesis import strategies as st
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
 
 from relay.model import Answer, Failure, Reason, Reply, Request
-from relay.pipeline.connect import Blocked, Connector, GuardedConnector, ProxyFault
+from relay.pipeline.connect import REFUSED_BY_US, Blocked, Connector, GuardedConnector, ProxyFault
 from relay.pipeline.deliver import Deliver, SessionDeliver, failure
 from relay.pipeline.egress import Egress
 from relay.pipeline.wire import WireDeliver
@@ -1026,6 +1029,8 @@ def test_whatever_bytes_follow_a_head_it_has_decided(opens: Opens, head: bytes, 
 
 KEY = ConnectionKey("receiver.example", 443, True, True, None, None, None)
 CERTIFICATE = ssl.SSLCertVerificationError(1, "self-signed")
+T0KEN = URL("https://receiver.example/t0ken")
+ASKED = aiohttp.RequestInfo(T0KEN, "POST", CIMultiDictProxy(CIMultiDict()), T0KEN)
 
 
 @pytest.mark.parametrize(
@@ -1036,6 +1041,7 @@ CERTIFICATE = ssl.SSLCertVerificationError(1, "self-signed")
         (Reason.INVALID_URL, aiohttp.NonHttpUrlClientError("ftp://x/")),
         (Reason.BLOCKED_ADDRESS, Blocked("private")),
         (Reason.BLOCKED_ADDRESS, aiohttp.ClientConnectorError(KEY, Blocked("private"))),
+        (Reason.BLOCKED_ADDRESS, aiohttp.ClientConnectorError(KEY, OSError(REFUSED_BY_US, "Multiple exceptions: …"))),
         (Reason.BLOCKED_ADDRESS, aiohttp.ClientConnectorDNSError(KEY, Blocked("private"))),
         (Reason.DNS, aiohttp.ClientConnectorDNSError(KEY, OSError("no such host"))),
         (Reason.DNS, aiohttp.ClientConnectorDNSError(KEY, socket.gaierror(-2, "not known"))),
@@ -1047,6 +1053,8 @@ CERTIFICATE = ssl.SSLCertVerificationError(1, "self-signed")
         (Reason.TIMEOUT, aiohttp.ConnectionTimeoutError()),
         (Reason.TIMEOUT, aiohttp.SocketTimeoutError()),
         (Reason.CONNECT, aiohttp.ClientConnectorError(KEY, ConnectionRefusedError(111, "refused"))),
+        (Reason.CONNECT, aiohttp.ClientConnectorError(KEY, PermissionError(errno.EACCES, "a firewall's"))),
+        (Reason.CONNECT, aiohttp.ClientConnectorError(KEY, PermissionError(errno.EPERM, "a firewall's"))),
         (Reason.CONNECT, aiohttp.ClientOSError(104, "reset")),
         (Reason.CONNECT, aiohttp.ServerDisconnectedError()),
         (Reason.CONNECT, ConnectionResetError()),
@@ -1078,6 +1086,7 @@ def test_the_detail_of_a_failure_is_short() -> None:
         BadStatusLine("POST /t0ken HTTP/1.1"),
         BadHttpMessage("Expected HTTP/:\n\n  b'POST /t0ken HTTP/1.1'\n    ^"),
         LineTooLong(b"x-echo: t0ken", 8190),
+        aiohttp.ClientResponseError(ASKED, (), message="Expected HTTP/:\n\n  b'POST /t0ken HTTP/1.1'\n    ^"),
     ],
     ids=lambda one: type(one).__name__,
 )
@@ -1085,3 +1094,11 @@ def test_the_detail_of_a_failure_cites_neither_a_path_nor_what_a_receiver_sent_b
     """Paths carry credentials, and an echo server sends ours back as if it were an answer."""
     assert "t0ken" not in failure(error).detail
     assert failure(error).detail.startswith(f"{type(error).__name__}: ")
+
+
+def test_the_detail_of_a_failure_says_nothing_of_a_head_that_broke_off(opens: Opens) -> None:
+    """The client hands on what had come of it, headers and all."""
+    reply = reply_to(opens, b"HTTP/1.1 302 Found\r\nLocation: /t0ken\r\n")
+
+    assert isinstance(reply, Failure)
+    assert (Reason.CONNECT, "ServerDisconnectedError: it ended inside of a head") == (reply.reason, reply.detail)

@@ -359,3 +359,16 @@ async def test_wrong_credentials_are_the_proxys_fault_and_are_nowhere_told(
     assert "hunter3" not in told
     assert b64encode(f"{USER}:hunter3".encode()).decode() not in told
     assert [] == receiver.heard
+
+
+@KINDS
+async def test_what_a_proxy_sends_back_before_it_breaks_off_is_nowhere_told(kind: type[Either]) -> None:
+    """One that echoes has our credentials in what it says."""
+    said = b"HTTP/1.1 200 OK\r\nX-Echo: %b\r\n" % GIVEN
+
+    async with receiving(once(said, closes=True)) as proxy, opened(kind, proxy) as deliver:
+        reply = await deliver(a_request("https://receiver.example/"))
+
+    assert Reason.PROXY == reason(reply)
+    assert "did not answer CONNECT: ServerDisconnectedError: " in repr(reply)
+    assert GIVEN.decode() not in repr(reply)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections import Counter
 from collections.abc import MutableMapping
 from typing import Any
@@ -11,6 +12,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from relay.model import Answer, Reply
+from relay.pipeline.dispatch import AT_ONCE, HELD_S, Turns
 from relay.pipeline.lane import LaneRules
 from tests.pipeline.world import OK, REFUSED, Call, Receiver, World, played
 
@@ -366,3 +368,33 @@ def test_when_the_worker_stops_what_waits_is_left_to_the_next() -> None:
     assert 8 == len(world.calls)
     assert 42 == world.ledger.open
     assert Counter({("retry", "timeout"): 8}) == world.verdicts("bad")
+
+
+def test_work_gives_way_by_its_count_and_by_its_time() -> None:
+    """A filter may take milliseconds: a thousand of them are no single step."""
+
+    async def others(turns: Turns, *, step_s: float, steps: int, done: bool) -> int:
+        had, over = 0, False
+
+        async def other() -> None:
+            nonlocal had
+            while not over:
+                had += 1
+                await asyncio.sleep(0)
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(other())
+            await asyncio.sleep(0)
+            for _ in range(steps):
+                until_s = time.perf_counter() + step_s
+                while time.perf_counter() < until_s:
+                    pass
+                await (turns.step() if done else turns.passed())
+            over = True
+        return had
+
+    turns = Turns()
+
+    assert 1 + 4 <= asyncio.run(others(turns, step_s=0, steps=4 * AT_ONCE, done=True))
+    assert 1 + 10 <= asyncio.run(others(turns, step_s=HELD_S, steps=10, done=True))
+    assert 1 + 10 <= asyncio.run(others(turns, step_s=HELD_S, steps=10, done=False))

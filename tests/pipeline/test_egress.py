@@ -213,7 +213,9 @@ def test_all_of_ipv6_is_not_ipv4() -> None:
     assert None is an_egress("::ffff:10.0.0.0/104").refusal("::ffff:10.0.0.1", 443)
 
 
-@pytest.mark.parametrize("address", ["10.0.0.5", "::ffff:10.0.0.5", "::ffff:a00:5", "64:ff9b::a00:5"])
+@pytest.mark.parametrize(
+    "address", ["10.0.0.5", "::ffff:10.0.0.5", "::ffff:a00:5", "64:ff9b::a00:5", "64:ff9b:1::a00:5"]
+)
 def test_our_own_brokers_are_never_called(address: str) -> None:
     """Whatever is allowed, and in whatever form; another port of theirs is another service."""
     egress = an_egress("0.0.0.0/0", "::/0", own=frozenset({("10.0.0.5", 9092)}))

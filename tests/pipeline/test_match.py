@@ -207,6 +207,17 @@ def test_a_walk_goes_on_over_what_it_began_with() -> None:
     assert ["a", "b", "d"] == names(index, an_event())
 
 
+def test_who_walks_comes_up_for_air_between_filters() -> None:
+    """Also where none of them wants the event: they are customers' own, and take their time."""
+    asked = Asked()
+    index = an_index(*(asked.endpoint(name, wanted=name == "c") for name in "abcd"))
+    walk = index.walk(an_event())
+
+    met = [(to and to.subscription.id, len(asked.names)) for to in walk]
+
+    assert [(None, 1), (None, 2), ("c", 3), (None, 4)] == met
+
+
 CHANGES = st.lists(
     st.tuples(
         st.sampled_from("stuvw"),

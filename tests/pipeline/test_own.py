@@ -48,6 +48,16 @@ async def test_a_broker_that_joins_is_never_called_either() -> None:
     assert [OWN, OWN] == [egress.refusal(*place) for place in (LISTENER, BROKER)]
 
 
+async def test_a_listener_and_a_proxy_are_not_called_by_what_their_names_lead_to_either() -> None:
+    """RELAY_METRICS_ADDRESS and RELAY_EGRESS_PROXY may hold names; those are looked up as the brokers' are."""
+    config = Config(allow_networks=CONFIG.allow_networks, egress_proxy=Proxy("localhost", 3128))
+    own = Own(config, {("localhost", 9464)})
+
+    await own.look(())
+
+    assert {("127.0.0.1", 9464), ("127.0.0.1", 3128)} <= own._places
+
+
 async def test_brokers_are_looked_at_every_minute() -> None:
     """Until it is cancelled; the rules change with the brokers and not with the looks."""
     clock, own, obeyed = ManualClock(), Own(CONFIG, {BROKER}), list[Egress]()

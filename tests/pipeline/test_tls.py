@@ -1,6 +1,7 @@
 """TLS to receivers, on real sockets: what is verified, what is told, and whose certificate goes where."""
 
 import asyncio
+import gc
 import os
 import socket
 import ssl
@@ -351,11 +352,16 @@ def test_a_link_that_leads_out_is_not_followed_and_one_within_is(tmp_path: Path)
     (mounted / "k8s" / "..data").symlink_to("..2026_01_01")
     (mounted / "k8s" / "ca.crt").symlink_to("..data/ca.crt")
     (mounted / "link").symlink_to(outside)
+    issued = Authority().issues(mounted / "half")
+    (issued / "tls.key").rename(outside / "tls.key")
+    (issued / "tls.key").symlink_to(outside / "tls.key")
     contexts = Contexts(str(mounted))
 
     assert contexts.of("acc_1", Tls(ca="k8s"))
     with pytest.raises(Unusable, match=r"^link/ca.crt leads out of RELAY_TLS_DIR$"):
         contexts.of("acc_1", Tls(ca="link"))
+    with pytest.raises(Unusable, match=r"^half/tls.key leads out of RELAY_TLS_DIR$"):
+        contexts.of("acc_1", Tls(client_cert="half"))
 
 
 def spoil(folder: Path, authority: Authority) -> dict[str, str]:
@@ -411,6 +417,31 @@ def test_contexts_are_kept_while_they_are_used_and_only_so_many(tmp_path: Path) 
     assert again is a
     assert contexts.of("acc_2", Tls(ca="a")) is a
     assert 2 == len(contexts._kept)
+
+
+def contexts_alive() -> int:
+    gc.collect()
+    return sum(isinstance(one, ssl.SSLContext) for one in gc.get_objects())
+
+
+@pytest.mark.usefixtures("authority")
+async def test_nothing_is_kept_of_what_a_certificate_was_renewed_from(deliver: type[Either], tmp_path: Path) -> None:
+    """A context is a megabyte, and there is one of each renewal."""
+    with socket.create_server(("127.0.0.1", 0)) as gone:
+        url = f"https://127.0.0.1:{gone.getsockname()[1]}/"
+    request = Request(url=url, headers={}, body=b"{}", timeout_s=10, account_id="acc_1", tls=TRUSTING)
+    contexts = Contexts(str(tmp_path), kept=1)
+    async with deliver(LOOPBACK, connect_timeout_s=5, response_bytes=100, contexts=contexts) as client:
+        await client(request)
+        before = contexts_alive()
+
+        for second in range(5):
+            os.utime(tmp_path / "corp/ca.crt", (second, second))
+            reply = await client(request)
+            assert isinstance(reply, Failure)
+            assert Reason.CONNECT == reply.reason
+
+        assert before == contexts_alive()
 
 
 # In words

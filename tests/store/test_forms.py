@@ -49,6 +49,21 @@ def refusal(**said: object) -> str:
     return one
 
 
+def test_aliases_that_multiply_are_refused_and_not_written_out() -> None:
+    """A dozen lines of YAML that are 10**12 words as text: of whatever field, only a head is cited."""
+    bomb: object = "x"
+    for _ in range(12):
+        bomb = [bomb] * 10
+
+    assert len(FIELDS) == len(told := refusals(**dict.fromkeys(FIELDS, bomb)))
+    assert all(300 > len(one) for one in told)
+
+
+def test_a_list_of_urls_is_not_shown() -> None:
+    """Their paths are credentials as well."""
+    assert "url: must be text" == refusal(url=["https://crm.example/t0ken"])
+
+
 # what is taken
 
 
@@ -433,3 +448,4 @@ def test_what_standard_webhooks_writes_is_taken(key: bytes) -> None:
 def test_a_secret_under_16_bytes_is_warned_of() -> None:
     """It is taken: the seed's own is `test`."""
     assert [True, True, False] == [is_short(one) for one in (b"test", b"s" * 15, b"s" * 16)]
+    assert [True, False] == [is_short(b"whsec_" + base64.b64encode(b"s" * size)) for size in (15, 16)]

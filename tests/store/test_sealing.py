@@ -39,7 +39,8 @@ def made_of(keys: KeyRing = KEYS, **values: Any) -> Subscription:  # noqa: ANN40
 
 def plain_headers(of: Subscription, keys: KeyRing = KEYS) -> dict[str, bytes]:
     return {
-        name: keys.open(sealed, account_id=of.account_id, subscription_id=of.id) for name, sealed in of.headers.items()
+        name: keys.open(sealed, account_id=of.account_id, subscription_id=of.id, header=name)
+        for name, sealed in of.headers.items()
     }
 
 
