@@ -63,12 +63,22 @@ class Follower:
         """
         self._first = await self._look_first()
         begin = (await self._consumer.beginning_offsets([self._at]))[self._at]
-        end = (await self._consumer.end_offsets([self._at]))[self._at]
+        end = await self.end()
         self._consumer.seek(self._at, begin)
         records: list[Record] = []
         while await self._consumer.position(self._at) < end:
             records += await self._fetch()
         return records
+
+    async def end(self) -> int:
+        """
+        Where it ends now, for these readers.
+
+        Raises:
+            KafkaError: The broker is in trouble.
+        """
+        end: int = (await self._consumer.end_offsets([self._at]))[self._at]
+        return end
 
     async def more(self) -> list[Record]:
         """

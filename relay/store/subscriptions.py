@@ -15,7 +15,7 @@ and its answer. The next try has fenced it, so by then the log tells; an edit is
 import asyncio
 import random
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -45,6 +45,8 @@ from relay.topics import Topics
 TRANSACTION_MS = 10_000  # a killed writer hides changes behind it for so long, and 10 s more until the broker looks
 ATTEMPTS = 30  # of an edit that is overtaken again and again: ten writers at once need no more
 TURN = 1_000  # records folded in one turn of the loop: a worker that edits has deliveries to look after meanwhile
+SEEN_S = 2.0  # until an edit is seen by whoever reads next; mostly it is at once
+LOOK_S = 0.01
 PAUSE_S = 0.3  # at most, between them, drawn at random so that two do not meet again
 OVERTAKEN = (
     *(ProducerFenced, InvalidProducerEpoch, InvalidTxnState, InvalidProducerIdMapping, ConcurrentTransactions),
@@ -186,8 +188,19 @@ class Subscriptions:
                 if notices and not self._can_tell:
                     raise _no_topic(self._notices)
                 async with producer.transaction():
-                    await self._send(producer, changes, notices)
+                    at = await self._send(producer, changes, notices)
+                await self._seen(at)
             return changes
+
+    async def _seen(self, offset: int) -> None:
+        """
+        Whoever reads now reads this too: a coordinator says that a transaction is committed, and tells the partitions a
+        moment later (KIP-98). It is made in any case, so that what goes wrong here is no trouble of the edit's.
+        """
+        with suppress(KafkaError, TimeoutError):
+            async with asyncio.timeout(SEEN_S), Follower(self._settings, self._topic, committed_only=True) as follower:
+                while await follower.end() <= offset:  # noqa: ASYNC110  it is the broker that is waited for
+                    await asyncio.sleep(LOOK_S)
 
     async def _plainly(self, edit: Edit) -> Changes:
         """On the embedded broker there is one writer, and nobody to fence."""
@@ -202,13 +215,16 @@ class Subscriptions:
         producer: Any,  # noqa: ANN401  an untyped library's
         changes: Changes,
         notices: Mapping[SubscriptionId, bytes],
-    ) -> None:
+    ) -> int:
+        """Acknowledged; the offset of the last."""
         sent = [
             await producer.send(self._topic, key=key.encode(), value=_value(one), partition=PARTITION)
             for key, one in changes.items()
         ]
-        sent += [await producer.send(self._notices, key=key.encode(), value=one) for key, one in notices.items()]
-        await asyncio.gather(*sent)
+        notes = [await producer.send(self._notices, key=key.encode(), value=one) for key, one in notices.items()]
+        await asyncio.gather(*sent, *notes)
+        last: int = max(one.result().offset for one in sent)
+        return last
 
 
 def _no_topic(name: str) -> TopicProblem:

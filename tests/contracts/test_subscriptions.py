@@ -603,11 +603,12 @@ class Refused(Subscriptions):
 
     refused = False
 
-    async def _send(self, *what: Any) -> None:  # noqa: ANN401  an untyped library's producer among them
-        await super()._send(*what)
+    async def _send(self, *what: Any) -> int:  # noqa: ANN401  an untyped library's producer among them
+        last = await super()._send(*what)
         if not self.refused:
             self.refused = True
             raise KafkaError("Unexpected error during batch delivery") from UnknownError()
+        return last
 
 
 @pytest.mark.kafka

@@ -19,13 +19,14 @@ from relay.config import Config
 from relay.ending import unless
 from relay.errors import RelayError
 from relay.model import Record
+from relay.retention import MONTH_S
 from relay.store.history.resuming import mark_of
 from relay.store.history.rows import read
 from relay.store.history.store import SqlHistory
 from relay.store.history.tail import Tail
 from relay.store.history.values import Attempt, Batch, Delivery, Gap, Position, Unreadable, place
 from relay.store.history.writing import Overtaken
-from relay.topics import HISTORY_MS, Topics
+from relay.topics import Topics
 
 log = structlog.get_logger()
 
@@ -41,7 +42,7 @@ CONFIRM_S = 1.0  # a log that seems replaced is looked at again: a new leader ma
 class Keep:
     """How much of the past stays."""
 
-    age_ms: int = HISTORY_MS  # as long as the topic itself holds it
+    age_ms: int = MONTH_S * 1000  # as long as the topic itself holds it
     bytes: int | None = None  # of records and rows; None: no bound
 
 
