@@ -216,14 +216,14 @@ class Subscriptions:
         changes: Changes,
         notices: Mapping[SubscriptionId, bytes],
     ) -> int:
-        """Acknowledged; the offset of the last."""
+        """Acknowledged; the offset of the last, -1 of none."""
         sent = [
             await producer.send(self._topic, key=key.encode(), value=_value(one), partition=PARTITION)
             for key, one in changes.items()
         ]
         notes = [await producer.send(self._notices, key=key.encode(), value=one) for key, one in notices.items()]
         await asyncio.gather(*sent, *notes)
-        last: int = max(one.result().offset for one in sent)
+        last: int = max((one.result().offset for one in sent), default=-1)
         return last
 
 
