@@ -121,8 +121,6 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         self._fate = asyncio.Event()
         self.decided()
 
-    # -- what the worker calls
-
     async def load(self) -> None:
         """
         Make assigned partitions ready as they come, until cancelled; one leader's trouble holds up no other's.
@@ -197,6 +195,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             return []
         except KafkaError as error:
             log.warning("consumer.troubled", error=repr(error))
+            if self._rivals.fenced(str(error), asyncio.get_running_loop().time()):
+                self._unloaded.set()
             await asyncio.sleep(TROUBLE_S)
             return []
         self.pulse()

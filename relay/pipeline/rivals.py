@@ -12,6 +12,7 @@ from relay.errors import InstanceTaken
 
 TIMES = 3  # the first may be a freeze, the second a network; a rival throws us out every second or two
 WITHIN_S = 30.0  # three sessions
+FENCED = "UnknownError()"  # what the client makes of FENCED_INSTANCE_ID (82), which it does not know
 GIVE_WAY_S = 30.0  # to whoever has our place, before it is taken back; we have ended by then
 
 
@@ -27,6 +28,10 @@ class Rivals:
         """Our assignment was over before the group had said a word; whether somebody else has our place."""
         self._out_s.append(now_s)
         return self._found
+
+    def fenced(self, error: str, now_s: float) -> bool:
+        """The group would not have us; whether that is because somebody else has our place."""
+        return error == FENCED and self.thrown_out(now_s)
 
     @property
     def _found(self) -> bool:

@@ -156,10 +156,10 @@ class Subscriptions:
                 if not self._transactions:
                     await broker.touch([self._topic, self._notices])
                     return False
-                if await broker.missing(self._topic):
+                missing = await broker.missing(self._topic, self._notices)
+                if self._topic in missing:
                     raise _no_topic(self._topic)
-                # an installation that is older than notices has none yet, and who may not see it does not write it
-                self._can_tell = self._notices in await broker.topics()
+                self._can_tell = self._notices not in missing  # an installation that is older than notices has none yet
         return self._transactions
 
     async def _records(self, transactions: bool) -> Sequence[Record]:  # noqa: FBT001  passed on

@@ -142,7 +142,7 @@ async def test_check_finds_nothing_wrong_where_nothing_is(kafka: str, prefix: st
         status, rows = answered(relay, "check")
 
         assert status == 0
-        assert dict.fromkeys(("configuration", "broker", "topics", "subscriptions"), "ok") == states(rows)
+        assert dict.fromkeys(("configuration", "broker", "topics", "key k1", "subscriptions"), "ok") == states(rows)
 
 
 async def test_check_says_which_topic_is_missing_and_what_makes_it(kafka: str, prefix: str, tmp_path: Path) -> None:
@@ -187,7 +187,8 @@ async def test_check_says_which_key_is_gone_and_which_url_may_not_be_called(
 
         status, rows = answered(relay, "check", RELAY_SECRET_KEYS=ANOTHER_KEY, RELAY_ALLOW_HTTP="false")
 
-        summary, key, url = [row for row in rows if row["state"] == "wrong"]
+        ring, summary, key, url = [row for row in rows if row["state"] == "wrong"]
+        assert ring["what"] == "key k1"
         assert (1, "1, of which 1 in trouble") == (status, summary["detail"])
         assert {
             "what": "subscription one",
