@@ -56,7 +56,12 @@ def _tls(config: Config) -> ssl.SSLContext:
         if path is not None:
             _readable(variable, path)
     try:
-        context = ssl.create_default_context(cafile=config.kafka_ca_file)
+        # not create_default_context: it would write session keys to a file that the environment names
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # verifies chain and name
+        if config.kafka_ca_file is None:
+            context.load_default_certs()
+        else:
+            context.load_verify_locations(config.kafka_ca_file)
     except ssl.SSLError as error:
         raise ConfigProblem(Problem(security.CA, f"names a file without certificates in PEM ({_why(error)})")) from None
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -116,19 +116,19 @@ async def cause(
     connection = {name: value for name, value in settings.items() if name != "bootstrap_servers"}
     if "security_protocol" not in connection or any(_known(one, "") for one in _causes(error)):
         return error
-    try:
-        async with asyncio.timeout(LOOK_S):
-            for host, port in addresses:
-                look = _Look(host, port, **connection)
-                try:
-                    await look.connect()
-                except (KafkaError, OSError) as why:
-                    return why
-                finally:
-                    look.close()
-    except TimeoutError:
-        pass
-    return error
+    first: BaseException | None = None
+    for host, port in addresses:
+        look = _Look(host, port, **connection)
+        try:
+            async with asyncio.timeout(LOOK_S):
+                await look.connect()
+        except (KafkaError, OSError) as why:  # TimeoutError is an OSError
+            if _known(why, ""):
+                return why  # one that is down says nothing of why another refuses us
+            first = first or (None if isinstance(why, TimeoutError) else why)
+        finally:
+            look.close()
+    return first or error
 
 
 class _Look(AIOKafkaConnection):  # type: ignore[misc]

@@ -59,13 +59,16 @@ class TokenFile(AbstractTokenProvider):  # type: ignore[misc]
             NoToken: It cannot be read, or is none.
         """
         try:
-            opened = os.open(self._path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)  # a pipe keeps nobody waiting
-            with os.fdopen(opened, "rb") as file:
+            with open(self._path, "rb", opener=_at_once) as file:  # noqa: ASYNC230  a pipe keeps nobody waiting
                 raw = file.read(_READ_BYTES)
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or "no file has such a name"
             raise NoToken(f"{TOKEN_FILE} names a file that cannot be read: {why}") from None
         return token_of(raw or b"", TOKEN_FILE)
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK)
 
 
 class TokenCommand(AbstractTokenProvider):  # type: ignore[misc]

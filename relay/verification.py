@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from relay.errors import Invalid, Problem
 
 TOLERANCE_S = 300  # Standard Webhooks' own libraries allow 5 minutes either way
-ENTRIES = 64  # of a list that are looked at: relay sends 20 at most, and each of a forged list would cost 0.1 ms
+ENTRIES = 64  # of a list that are looked at: relay sends 40 at most, and each of a forged list would cost 0.1 ms
 WHSEC, WHSK, WHPK = b"whsec_", b"whsk_", b"whpk_"
 HALF_BYTES = 32  # of an Ed25519 key
 PAIRED_BYTES = 24  # relay makes no pair of a shorter secret

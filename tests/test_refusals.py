@@ -1,5 +1,6 @@
 """What errors of Kafka's client mean to people: who refuses whom, and what to do next."""
 
+import asyncio
 import ssl
 
 import pytest
@@ -71,3 +72,20 @@ async def test_a_cause_that_is_known_or_cannot_be_found_is_left_as_it_is() -> No
     assert unclear is await cause(unclear, nowhere, {"bootstrap_servers": ["127.0.0.1:9"]})
     assert clear is await cause(clear, nowhere, secured)
     assert isinstance(await cause(unclear, nowhere, secured), ConnectionRefusedError)
+
+
+async def test_a_broker_that_is_down_does_not_hide_why_another_refuses_us() -> None:
+    """The first that says why is believed."""
+
+    async def hello(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"220 mail.example ESMTP\r\n")  # no TLS at all
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(hello, "127.0.0.1", 0)
+    here = server.sockets[0].getsockname()[:2]
+    secured = {"security_protocol": "SSL", "ssl_context": ssl.create_default_context()}
+    async with server:
+        why = await cause(errors.KafkaConnectionError("no connection"), [("127.0.0.1", 9), here], secured)
+
+    assert isinstance(why, ssl.SSLError)

@@ -26,7 +26,7 @@ def rewrap(*, dry_run: Annotated[bool, Parameter(negative=())] = False, common: 
     """
     Seal everything with the newest key of the ring, and say what each key seals: one at 0 may go.
 
-    Exit status 1 while anything is left that the newest key does not seal.
+    Exit status 1 while anything is left that is sealed under another key's id.
 
     Args:
         dry_run: Say what each key seals, write nothing.

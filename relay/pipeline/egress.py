@@ -6,8 +6,8 @@ if `RELAY_ALLOW_METADATA` is set besides; and never if relay's own listener or b
 `relay.ports`. What is not public stands in a table of our own: `ipaddress.is_global` answers otherwise from one Python
 to the next, and on none of them does it see the IPv4 address inside an IPv6 one.
 
-Reasons name the block and not the address: they reach the owner of the subscription, who need not learn what a name
-resolves to inside.
+Reasons name the block and not the address: they reach our log, and who reads that need not learn what a name resolves
+to inside; its owner sees `blocked_address` alone.
 """
 
 from collections.abc import Collection, Mapping, Sequence

@@ -24,7 +24,7 @@ async def with_addresses(named: Iterable[Place]) -> frozenset[Place]:
     """These, and what their names stand for at this moment; one that stands for nothing is no trouble of ours."""
     found = set(named)
     for host, port in list(found):
-        with suppress(OSError, TimeoutError):
+        with suppress(OSError, UnicodeError):  # TimeoutError is an OSError; the other is of no name at all
             async with asyncio.timeout(RESOLVE_S):
                 answers = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
             found |= {(str(address[0]), port) for *_, address in answers}

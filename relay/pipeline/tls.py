@@ -105,7 +105,9 @@ class Contexts:
         """`folder`: RELAY_TLS_DIR; None: there is none, and whoever names something in it is refused."""
         self._most = kept
         self._folder = None if folder is None else Path(folder)
-        self._kept: dict[tuple[object, ...], ssl.SSLContext] = {}  # the one used last stands at the end
+        # by files as they are; the one used last stands at the end. What cannot be used is tried once, for that costs
+        # the loop as much as what can be
+        self._kept: dict[tuple[object, ...], ssl.SSLContext | str] = {}
 
     def of(self, account_id: str, own: Tls | None) -> ssl.SSLContext | bool:
         """
@@ -119,15 +121,19 @@ class Contexts:
         try:
             files = [self._file(name, account_id, file) for name, file in _named(own)]
             key = tuple((path, *_mark(one)) for path in files for one in _read_with(path))
-            context = self._kept.pop(key, None) or _made(files)
+            made = self._kept.pop(key, None) or _tried(files)
         except Unusable:
             raise
         except OSError as error:  # gone, or not ours to read
             raise Unusable(f"a file in RELAY_TLS_DIR cannot be read: {error.strerror}") from error
-        self._kept[key] = context
+        except RuntimeError as error:  # before Python 3.13
+            raise Unusable("a link in RELAY_TLS_DIR leads in a circle") from error
+        self._kept[key] = made
         if len(self._kept) > self._most:
             del self._kept[next(iter(self._kept))]
-        return context
+        if isinstance(made, str):
+            raise Unusable(made)
+        return made
 
     def _file(self, name: str, account_id: str, file: str) -> Path:
         if self._folder is None:
@@ -164,6 +170,14 @@ def _mark(path: Path) -> tuple[int, int, int]:
     if there.st_size > MAX_FILE_BYTES:
         raise Unusable(f"{path.parent.name}/{path.name} has over {MAX_FILE_BYTES} bytes")
     return there.st_mtime_ns, there.st_size, there.st_ino
+
+
+def _tried(files: list[Path]) -> ssl.SSLContext | str:
+    """Made, or what is wrong with the files."""
+    try:
+        return _made(files)
+    except Unusable as error:
+        return str(error)
 
 
 def _made(files: list[Path]) -> ssl.SSLContext:

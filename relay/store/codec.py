@@ -227,4 +227,6 @@ def _ms(text: Any) -> int:  # noqa: ANN401
     at = datetime.fromisoformat(_text(text))
     if at.tzinfo is None:
         raise ValueError
-    return round((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+    ms = round((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+    rfc3339(ms)  # which it is written back as: years 1 to 9999, in UTC and rounded
+    return ms

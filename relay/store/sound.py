@@ -16,7 +16,7 @@ ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 MAX_ID_BYTES = 256  # of accounts and bots, as in an event (DESIGN.md section 5)
 MAX_BOTS = 1_000
 MAX_HEADERS = 50
-MAX_SECRETS = 20  # each signs every request, and with so many `webhook-signature` has 1 kB; a server takes 8 or so
+MAX_SECRETS = 20  # each signs every request, and with so many `webhook-signature` has 3 kB; a server takes 8 or so
 MAX_KEY_ID_CHARACTERS = 64  # as RELAY_SECRET_KEYS has them; they are shown where one is not in the ring
 TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]{1,100}")  # RFC 9110 section 5.6.2, in lower case
 # What relay itself says in every request, and what frames it (RFC 9112): never a subscription's to say.

@@ -12,7 +12,7 @@ CONFIG = Config(allow_networks=(allowance("10.0.0.0/8"), allowance("127.0.0.0/8"
 
 async def test_a_place_is_known_by_its_name_and_by_its_addresses() -> None:
     """A name that stands for nothing is kept as it is."""
-    found = await with_addresses([("localhost", 9092), ("10.0.0.1", 9092), ("no.such\x00name", 9092)])
+    found = await with_addresses([("localhost", 9092), ("10.0.0.1", 9092), ("no.such\x00name", 9092), ("a..b", 9092)])
 
     assert {("localhost", 9092), ("127.0.0.1", 9092), ("10.0.0.1", 9092), ("no.such\x00name", 9092)} <= found
 
