@@ -94,6 +94,9 @@ async def test_two_share_the_work_are_seen_as_one_and_stop_as_one(relay: Several
     have under way, exit status 0.
     """
     async with Journal() as journal:
+        del relay.env[
+            "RELAY_INSTANCE_ID"
+        ]  # static members ask for a rebalance each, and what a stop meets there is open
         processes = await started(relay, journal.url("held/a"))
         await relay.subscribe("own", f"http://{relay.address()}/metrics", events="lead.created")
         await relay.emit([an_event("lead-0", action="created")])
@@ -115,8 +118,8 @@ async def test_two_share_the_work_are_seen_as_one_and_stop_as_one(relay: Several
         assert held is None
         assert relay.none_lives()
         by_worker = await relay.delivered()
-        assert {"box-1", "box-2"} == set(by_worker)
-        assert journal.ids("held/a") == by_worker["box-1"] | by_worker["box-2"]
+        assert 2 == len(by_worker)
+        assert journal.ids("held/a") == set.union(*by_worker.values())
         assert len(journal.calls) == 200
         assert await relay.lag() == 0
 
