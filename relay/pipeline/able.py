@@ -58,6 +58,8 @@ class Able(Generic[T]):
     def fairest(self, now_s: float) -> Lane[T] | None:
         """Of some that may begin something, one of the account with the fewest requests under way."""
         best: Lane[T] | None = None
+        if not self._lanes:
+            return best
         fewest = (math.inf, math.inf)
         while best is None and self._lanes:
             for id_ in list(islice(self._lanes, LOOKED_AT)):

@@ -6,19 +6,18 @@ receivers that are known to answer, and for the first request to one, so that on
 can many: half of what is kept is for those that answer now, and whoever is in trouble has at most half of all.
 """
 
-from collections import Counter
 from collections.abc import Iterable
-from enum import Enum, auto
+from enum import IntEnum
 
 KEPT_SHARE = 8
 
 
-class Standing(Enum):
-    """What is known of a receiver when a request to it begins."""
+class Standing(IntEnum):
+    """What is known of a receiver when a request to it begins: an index, for it is counted by with every delivery."""
 
-    WELL = auto()  # it answers
-    UNKNOWN = auto()  # nothing was heard of it lately
-    TROUBLED = auto()  # what was last heard of it was trouble
+    WELL = 0  # it answers
+    UNKNOWN = 1  # nothing was heard of it lately
+    TROUBLED = 2  # what was last heard of it was trouble
 
 
 def share(partitions: Iterable[tuple[int, int]]) -> float:
@@ -44,7 +43,7 @@ class Places:
         self.lanes = 1  # likewise
         self._kept = total // KEPT_SHARE
         self._taken: dict[str, int] = {}
-        self._standing: Counter[Standing] = Counter()  # of those that have one, as they stood when they took it
+        self._standing = [0] * len(Standing)  # of those that have one, as they stood when they took it
 
     @property
     def share(self) -> int:
