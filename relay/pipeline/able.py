@@ -59,7 +59,10 @@ class Able(Generic[T]):
         """Of some that may begin something, one of the account with the fewest requests under way."""
         best: Lane[T] | None = None
         if not self._lanes:
-            return best
+            return None
+        if len(self._lanes) == 1:  # as nearly always, while all are well
+            only = next(iter(self._lanes.values()))
+            return only if self._may(only, now_s) else None
         fewest = (math.inf, math.inf)
         while best is None and self._lanes:
             for id_ in list(islice(self._lanes, LOOKED_AT)):
@@ -79,6 +82,8 @@ class Able(Generic[T]):
             if lane.next_s() < math.inf:
                 self._paced.set(lane.id, lane, lane.next_s())
             return False
+        if self._places.ample:
+            return True
         if not self._places.free(lane.account, has=lane.in_flight, standing=lane.heard.standing(now_s)):
             del self._lanes[lane.id]
             self._placeless[lane.id] = lane

@@ -28,7 +28,8 @@ class Alarms(Generic[T]):
 
     def discard(self, name: str) -> None:
         """It does not go off."""
-        self._set.pop(name, None)
+        if self._set.pop(name, None) is None:
+            return
         if len(self._heap) > STALE * len(self._set):
             self._heap = [(at_s, name) for name, (at_s, _) in self._set.items()]
             heapify(self._heap)

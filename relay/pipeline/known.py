@@ -39,9 +39,9 @@ class Known(Generic[T]):
         return len(self._of)
 
     @property
-    def resting(self) -> int:
-        """How many have no work."""
-        return len(self._idle)
+    def working(self) -> int:
+        """How many have work."""
+        return len(self._lanes) - len(self._idle)
 
     def get(self, id_: str) -> Lane[T] | None:
         return self._lanes.get(id_)
@@ -62,8 +62,8 @@ class Known(Generic[T]):
         """It has nothing left to do."""
         self._idle[lane.id] = now_s
         self._idle.move_to_end(lane.id)
-        for _ in range(LOOKED_BACK):
-            if len(self._idle) > IDLE_LANES:
+        if len(self._idle) > IDLE_LANES:
+            for _ in range(min(LOOKED_BACK, len(self._idle) - IDLE_LANES)):
                 self._look_back(now_s)
 
     def forget(self, now_s: float) -> None:

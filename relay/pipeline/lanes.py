@@ -204,6 +204,8 @@ class Lanes(Generic[T]):
         How many may wait there: its part of what may wait in all, once that is reached. Where a receiver does not
         answer, what is under way stays for as long as what waits, and takes its room.
         """
+        if self.queued < QUEUED and self.held_bytes < self._most_bytes:
+            return self._rules.queue
         in_all, in_this = self.queued_bytes, lane.queue.size
         if not lane.heard.well(now_s):
             in_all, in_this = self.held_bytes, lane.held_bytes
@@ -278,5 +280,5 @@ class Lanes(Generic[T]):
         self._share_places()
 
     def _share_places(self) -> None:
-        self.places.accounts = max(1, len(self._busy))
-        self.places.lanes = max(1, len(self._known) - self._known.resting)
+        self.places.accounts = len(self._busy) or 1
+        self.places.lanes = self._known.working or 1

@@ -51,6 +51,11 @@ class Places:
         return max(1, self.total // self.accounts)
 
     @property
+    def ample(self) -> bool:
+        """Whether there is one for whoever comes, however they stand: no standing has as many as it may."""
+        return 2 * self.in_flight < self.total - self._kept
+
+    @property
     def plenty(self) -> bool:
         """Whether there is one for whoever comes."""
         return self.total - self.in_flight > self._kept

@@ -132,7 +132,9 @@ class Queue(Generic[T]):
 
     def since_s(self) -> float:
         """When the oldest of those came that could go; never, when there are none."""
-        return min((heap[0][1].since_s for heap in (self._firsts, self._laters) if heap), default=math.inf)
+        first = self._firsts[0][1].since_s if self._firsts else math.inf
+        later = self._laters[0][1].since_s if self._laters else math.inf
+        return min(first, later)
 
     def arrived(self, until_s: float = math.inf) -> list[Waiting[T]]:
         """All that waits and came by then, oldest first."""

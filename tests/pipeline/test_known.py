@@ -31,7 +31,7 @@ def test_lanes_that_come_and_go_never_pile_up() -> None:
         known_of(known, number)
 
     assert IDLE_LANES >= len(known)
-    assert len(known) == known.resting == known.accounts
+    assert (0, len(known)) == (known.working, known.accounts)
 
 
 def test_one_that_works_is_never_forgotten() -> None:
@@ -45,7 +45,7 @@ def test_one_that_works_is_never_forgotten() -> None:
     known.forget(10 * IDLE_S)
 
     assert busy is known.get("sub_-1")
-    assert len(known) > known.resting
+    assert known.working
 
 
 def test_a_rate_is_remembered_until_the_next_may_go_anyway() -> None:
@@ -83,4 +83,4 @@ def test_one_that_is_made_anew_for_another_account_takes_the_place_of_the_old_on
     known.add(other, 0.0)
 
     assert other is known.get("sub_0")
-    assert (1, 1, 1) == (len(known), known.resting, known.accounts)
+    assert (1, 1, 1) == (len(known), 1 - known.working, known.accounts)

@@ -82,3 +82,14 @@ def test_there_are_never_more_under_way_than_places(total: int, steps: list[tupl
             taken.append((account, standing))
         assert len(taken) == places.in_flight <= total
         assert all(sum(whose == one for whose, _ in taken) == places.of(one) for one in "abc")
+
+
+@given(st.integers(1, 600), st.lists(st.sampled_from(Standing), max_size=600))
+def test_where_there_are_ample_there_is_one_for_whoever_comes(total: int, taken: list[Standing]) -> None:
+    """So that nobody need be asked how their receiver stands."""
+    places = Places(total)
+    for standing in taken:
+        if not places.ample:
+            return
+        assert all(places.free("other", has=number, standing=one) for one in Standing for number in (0, total))
+        places.take("account", standing)
