@@ -4,8 +4,8 @@ Names of receivers -> addresses, so that a name that is slow holds up no other. 
 The system's resolver keeps a thread until it has an answer: for tens of seconds where a name's servers are silent, and
 nothing ends it sooner. asyncio's own threads are six on two cores, and the brokers' names are looked up there too: six
 such names would hold up everybody's. So a look-up has a thread of its own, and the room for them is divided by how long
-a name took the last time; one that takes long leaves its place to the next. Of a name one look-up is under way at a
-time, however many wait for it: the connector sees to that.
+a name took the last time; one that takes long leaves its place to the next. Of a name and port one look-up is under
+way at a time for each set of rules, however many wait for it: the connector sees to that.
 """
 
 import asyncio
