@@ -1,8 +1,8 @@
-"""How waits end: work that is told to stop, and clients that do not let go. Edge (asyncio)."""
+"""How waits end: work that is told to stop, and clients that do not begin, or do not let go. Edge (asyncio)."""
 
 import asyncio
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Coroutine
+from typing import Any, Protocol, TypeVar
 
 import structlog
 
@@ -10,9 +10,18 @@ log = structlog.get_logger()
 
 T = TypeVar("T")
 
+
 LET_GO_S = 5.0  # for a client to say goodbye; its broker may be gone, and aiokafka would wait for it
 GRACE_S = 0.5  # for a transaction to be aborted, so that whoever writes next need not wait for it
 AGAIN_S = 0.2  # between tries to end one that has swallowed its cancellation, as aiokafka's do
+
+
+class Client(Protocol):
+    """Of aiokafka's: a consumer or a producer."""
+
+    def start(self) -> Awaitable[None]: ...
+
+    def stop(self) -> Coroutine[Any, Any, None]: ...
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
@@ -75,6 +84,15 @@ async def let_go(goodbye: Coroutine[Any, Any, None], seconds: float = LET_GO_S) 
         task = group.create_task(_quietly(goodbye))
         await asyncio.wait({task}, timeout=seconds)
         await _end(task, AGAIN_S)
+
+
+async def begin(client: Client) -> None:
+    """It has started; one that could not, or was not waited for, is let go."""
+    try:
+        await client.start()
+    except BaseException:
+        await let_go(client.stop())
+        raise
 
 
 async def _quietly(goodbye: Coroutine[Any, Any, None]) -> None:

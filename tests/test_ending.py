@@ -1,10 +1,11 @@
 """Work ends when it is told to, whatever its clients think of it."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from relay.ending import watched
+from relay.ending import begin, watched
 from relay.errors import Conflict, Unreachable
 
 
@@ -67,3 +68,52 @@ async def test_work_that_is_cancelled_is_ended_however_it_resists() -> None:
 
     assert command.cancelled()
     assert work.times == 0
+
+
+class Client:
+    """It remembers what it was told, and starts as it was made to."""
+
+    def __init__(self, start: Callable[[], Awaitable[None]]) -> None:
+        self.start = start
+        self.stopped = 0
+
+    async def stop(self) -> None:
+        self.stopped += 1
+
+
+async def test_a_client_that_has_begun_is_not_let_go() -> None:
+    async def start() -> None:
+        """At once."""
+
+    client = Client(start)
+    await begin(client)
+
+    assert client.stopped == 0
+
+
+async def test_a_client_that_could_not_begin_is_let_go_and_its_trouble_told() -> None:
+    async def start() -> None:
+        raise ConnectionRefusedError
+
+    client = Client(start)
+    with pytest.raises(ConnectionRefusedError):
+        await begin(client)
+
+    assert client.stopped == 1
+
+
+async def test_a_client_that_nobody_waits_for_any_more_is_let_go() -> None:
+    begun = asyncio.Event()
+
+    async def start() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    client = Client(start)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(begin(client))
+        await begun.wait()
+        task.cancel()
+
+    assert task.cancelled()
+    assert client.stopped == 1

@@ -77,10 +77,10 @@ class Able(Generic[T]):
 
     def _may(self, lane: Lane[T], now_s: float) -> bool:
         """Whether it may begin something; else it is set aside, and whatever makes it able again puts it back."""
-        if not lane.ready(now_s):
+        if (next_s := lane.next_s()) > now_s:
             del self._lanes[lane.id]
-            if lane.next_s() < math.inf:
-                self._paced.set(lane.id, lane, lane.next_s())
+            if next_s < math.inf:
+                self._paced.set(lane.id, lane, next_s)
             return False
         if self._places.ample:
             return True

@@ -98,12 +98,8 @@ class Lane(Generic[T]):
 
     # -- what goes
 
-    def ready(self, now_s: float) -> bool:
-        """Whether something may begin now, as far as this receiver is concerned."""
-        return self.next_s() <= now_s
-
     def take(self, now_s: float, may: Callable[[T], bool]) -> Waiting[T] | None:
-        """The next, which begins now; None when nothing waits any more that may. Asked when it is `ready`."""
+        """The next, which begins now; None when nothing waits any more that may. Asked when `next_s` has come."""
         one = self.queue.take(may)
         if one is None:
             return None

@@ -15,7 +15,7 @@ from relay import __version__
 from relay.broker import kafka_settings
 from relay.clock import SystemClock
 from relay.config import Config
-from relay.ending import let_go
+from relay.ending import begin
 from relay.metrics import Metrics
 from relay.model import Outgoing
 from relay.pipeline import census
@@ -181,11 +181,7 @@ async def _tools(config: Config, metrics: Metrics, index: Index, own: Own, stack
             max_request_size=config.max_message_bytes,
             request_timeout_ms=REQUEST_MS,
         )
-        try:
-            await client.start()
-        except BaseException:
-            await let_go(client.stop())
-            raise
+        await begin(client)
         return client
 
     produce = Produce(producer, results=topics.results, clock=clock)

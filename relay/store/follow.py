@@ -14,7 +14,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from relay.ending import let_go
+from relay.ending import begin, let_go
 from relay.model import Record
 
 PARTITION = 0
@@ -41,11 +41,7 @@ class Follower:
         Raises:
             KafkaError: The broker cannot be reached.
         """
-        try:
-            await self._consumer.start()
-        except BaseException:
-            await let_go(self._consumer.stop())
-            raise
+        await begin(self._consumer)
         self._consumer.assign([self._at])
         return self
 

@@ -306,7 +306,7 @@ def test_whatever_happens_what_is_told_is_how_it_is(
 
         for lane in stage.lanes:
             held, told = why(lane, stage.now_s), row(lane, now_s=stage.now_s, now_ms=NOON_MS, worker="w")
-            assert (held is Why.PLACE) == (lane.breaker.state is Circuit.CLOSED and lane.ready(stage.now_s))
+            assert (held is Why.PLACE) == (lane.breaker.state is Circuit.CLOSED and lane.next_s() <= stage.now_s)
             assert (held in {Why.FAILED, Why.PROBE}) == lane.breaker.blocks(stage.now_s)
             assert (told["state"] == "open") == (told["retry_at"] is not None)
             assert told["state"] != "limited" or told["queued"]

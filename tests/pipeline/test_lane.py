@@ -52,7 +52,7 @@ def anything(_: int) -> bool:
 def begin(lane: Lane[int], now_s: float = 0.0, may: Callable[[int], bool] = anything) -> list[Waiting[int]]:
     """All that may begin now."""
     begun = []
-    while lane.ready(now_s) and (one := lane.take(now_s, may)) is not None:
+    while lane.next_s() <= now_s and (one := lane.take(now_s, may)) is not None:
         begun.append(one)
     return begun
 

@@ -13,7 +13,7 @@ from typing import Any, Self
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from relay.ending import let_go
+from relay.ending import begin, let_go
 from relay.model import Record
 from relay.store.history.resuming import mark_of, resume
 from relay.store.history.values import Gap, Position
@@ -49,11 +49,7 @@ class Tail:
         Raises:
             KafkaError: The broker cannot be reached.
         """
-        try:
-            await self._consumer.start()
-        except BaseException:
-            await let_go(self._consumer.stop())
-            raise
+        await begin(self._consumer)
         self._consumer.assign(list(self._assigned.values()))
         return self
 
