@@ -12,6 +12,7 @@ import structlog
 import uvloop
 from hypothesis import HealthCheck, settings
 
+from tests.absent import without
 from tests.contracts import postgresql as databases
 from tests.kafka.server import NoKafka, Server
 
@@ -53,9 +54,7 @@ def server() -> Iterator[Server]:
     try:
         one = Server.start(log_cleaner_backoff_ms="500")  # compaction within a second, where a test asks for it
     except NoKafka as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"CI=true and no real Kafka: {reason}")
-        pytest.skip(str(reason))
+        without("real Kafka", reason)
     with one:
         yield one
 
@@ -66,9 +65,7 @@ def postgresql() -> Iterator[databases.Server]:
     try:
         one = databases.Server.start()
     except databases.NoPostgreSQL as reason:
-        if os.environ.get("CI") == "true":
-            pytest.fail(f"CI=true and no real PostgreSQL: {reason}")
-        pytest.skip(str(reason))
+        without("real PostgreSQL", reason)
     with one:
         yield one
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import hmac
-from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
@@ -14,25 +13,9 @@ from yarl import URL
 from relay.clock import ManualClock
 from relay.errors import Invalid
 from relay.receiver import BODIES_BYTES, Received, Receiver
+from tests.signed import BODY, NOON_S, SECRET, sha1, v1
 
 Body = bytes | AsyncIterator[bytes]
-
-SECRET = b"test"
-BODY = b'{"resource_id":"lead-1"}'
-NOON_S = 1_700_000_000  # where a ManualClock starts
-
-
-def sha1(body: bytes = BODY, secret: bytes = SECRET) -> dict[str, str]:
-    return {"x-artibot-signature": "sha1=" + hmac.digest(secret, body, "sha1").hex()}
-
-
-def v1(body: bytes = BODY, secret: bytes = SECRET, at_s: int = NOON_S) -> dict[str, str]:
-    signature = hmac.digest(secret, b"dlv_1.%d.%b" % (at_s, body), "sha256")
-    return {
-        "webhook-id": "dlv_1",
-        "webhook-timestamp": str(at_s),
-        "webhook-signature": "v1," + b64encode(signature).decode(),
-    }
 
 
 @pytest.mark.parametrize("secret", [b"", b"whsec_", b"whsec_%%%", b"whsec_YQ"])

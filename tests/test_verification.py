@@ -14,10 +14,8 @@ from relay.clock import SystemClock
 from relay.errors import Invalid
 from relay.model import Signature
 from relay.verification import ENTRIES, SCHEMES, Checked, check, require_secret, verify
+from tests.signed import BODY, NOON_S, SECRET, sha1, v1
 
-SECRET = b"test"
-BODY = b'{"resource_id":"lead-1"}'
-NOON_S = 1_700_000_000
 URL = "https://receiver.example/hooks?token=a%2Fb"
 
 # Standard Webhooks 1.0.0: the vector in the tests of all its libraries.
@@ -29,19 +27,6 @@ VECTOR = {
     "webhook-timestamp": str(VECTOR_S),
     "webhook-signature": "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE=",
 }
-
-
-def sha1(body: bytes = BODY, secret: bytes = SECRET) -> dict[str, str]:
-    return {"x-artibot-signature": "sha1=" + hmac.digest(secret, body, "sha1").hex()}
-
-
-def v1(body: bytes = BODY, secret: bytes = SECRET, at_s: int = NOON_S) -> dict[str, str]:
-    signature = hmac.digest(secret, b"dlv_1.%d.%b" % (at_s, body), "sha256")
-    return {
-        "webhook-id": "dlv_1",
-        "webhook-timestamp": str(at_s),
-        "webhook-signature": "v1," + b64encode(signature).decode(),
-    }
 
 
 def sha256(body: bytes = BODY, secret: bytes = SECRET) -> dict[str, str]:

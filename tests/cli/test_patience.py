@@ -14,6 +14,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from relay.cli.patience import DOUBT, started
+from tests.absent import without
 from tests.cli.driver import Done
 from tests.kafka.driver import ROOT, Relay, until
 from tests.kafka.server import NoKafka, Server
@@ -53,7 +54,7 @@ def own() -> Iterator[Server]:
     try:
         one = Server.start()
     except NoKafka as reason:
-        pytest.skip(str(reason))
+        without("real Kafka", reason)
     with one:
         if one.process is None:
             pytest.skip("RELAY_TEST_KAFKA is not ours to freeze")

@@ -17,16 +17,15 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from relay.model import Answer, Failure, Reason, Reply
-from relay.pipeline.deliver import SessionDeliver
 from relay.pipeline.egress import Egress
 from relay.pipeline.match import endpoint
 from relay.pipeline.results import Attempt, outgoing
 from relay.pipeline.settle import settle
-from relay.pipeline.wire import WireDeliver
 from relay.topics import Topics
 from tests.builders import NOON_MS, a_delivery, a_subscription
 from tests.contracts.receivers import Peer, Receiver, Script, each, once, receiving
 from tests.contracts.test_deliver import (
+    EITHER,
     HEARD_S,
     OK,
     SHORT_S,
@@ -43,7 +42,6 @@ from tests.pipeline.test_settle import SCHEDULE
 HERE, TRAP = "127.0.0.2", "127.0.0.1"
 RULES = Egress(allow_http=True, allowed=[ip_network(HERE)])
 CLOSING = OK.replace(b"OK", b"OK\r\nConnection: close", 1)
-KINDS = pytest.mark.parametrize("kind", [SessionDeliver, WireDeliver], ids=["session", "wire"])
 
 
 def opened(kind: type[Either], rules: Egress = RULES, resolver: AbstractResolver | None = None) -> Either:
@@ -76,7 +74,7 @@ async def nobody_came(trap: Receiver) -> None:
     assert [ours] == [peer.writer.get_extra_info("peername") for peer in trap.peers]
 
 
-@KINDS
+@EITHER
 async def test_a_name_that_is_rebound_to_the_trap_is_refused(kind: type[Either]) -> None:
     """At the next connection, with the first one's answer long good."""
     names = Names([HERE], [TRAP])
@@ -92,7 +90,7 @@ async def test_a_name_that_is_rebound_to_the_trap_is_refused(kind: type[Either])
     assert (1, 2) == (len(receiver.peers), names.asked)
 
 
-@KINDS
+@EITHER
 async def test_what_was_judged_is_what_is_connected_to(kind: type[Either]) -> None:
     """There is no second look-up that could be answered otherwise (CVE-2026-104973)."""
     names = Names([HERE], [TRAP])
@@ -103,7 +101,7 @@ async def test_what_was_judged_is_what_is_connected_to(kind: type[Either]) -> No
     assert 1 == names.asked
 
 
-@KINDS
+@EITHER
 @pytest.mark.parametrize(
     "answers",
     [
@@ -120,7 +118,7 @@ async def test_a_name_is_refused_for_one_of_its_answers(kind: type[Either], answ
     assert [] == receiver.peers
 
 
-@KINDS
+@EITHER
 @pytest.mark.parametrize("status", [201, 300, 301, 302, 303, 305, 307, 308, 401, 503])
 async def test_no_answer_leads_to_the_trap(kind: type[Either], status: int) -> None:
     """A redirect is no more than an answer (CVE-2026-105636), nor is any other header with a URL in it."""
@@ -140,7 +138,7 @@ async def test_no_answer_leads_to_the_trap(kind: type[Either], status: int) -> N
         assert 1 == len(receiver.heard)
 
 
-@KINDS
+@EITHER
 async def test_an_allowed_network_opens_nothing_beside_it(kind: type[Either]) -> None:
     """Its receiver is called, by address and by name; the trap is not, whatever it is called."""
     spellings = [TRAP, "127.0.0.1.", "127.1", "0", "0.0.0.0", "2130706433", "0x7f000001", "0177.0.0.1", "127.0.0.3"]
@@ -157,7 +155,7 @@ async def test_an_allowed_network_opens_nothing_beside_it(kind: type[Either]) ->
                 assert reason(reply) in {Reason.BLOCKED_ADDRESS, Reason.INVALID_URL}, host
 
 
-@KINDS
+@EITHER
 async def test_no_url_that_the_table_refuses_leaves(kind: type[Either]) -> None:
     """Neither one that cannot be written, however it came to be stored, nor one that is refused at the call."""
     meant = {"unwritten": Reason.INVALID_URL, "uncalled": Reason.BLOCKED_ADDRESS}
@@ -178,7 +176,7 @@ async def test_no_url_that_the_table_refuses_leaves(kind: type[Either]) -> None:
 # Pools
 
 
-@KINDS
+@EITHER
 async def test_a_connection_of_one_account_is_not_anothers(kind: type[Either]) -> None:
     """Who may not call there does not by a connection that somebody else has left open; who may goes on with it."""
     rules = Egress(allow_http=True, allowed_to={"a": [ip_network(HERE)]})
@@ -194,7 +192,7 @@ async def test_a_connection_of_one_account_is_not_anothers(kind: type[Either]) -
     assert [3, 3] == [len(peer.heard) for peer in receiver.peers]
 
 
-@KINDS
+@EITHER
 async def test_accounts_without_networks_of_their_own_share_connections(kind: type[Either]) -> None:
     """Many customers are at the same few services."""
     rules = Egress(allow_http=True, allowed=[ip_network(HERE)], allowed_to={"a": [ip_network("10.0.0.0/8")]})
@@ -206,7 +204,7 @@ async def test_accounts_without_networks_of_their_own_share_connections(kind: ty
     assert 1 == len(receiver.peers)
 
 
-@KINDS
+@EITHER
 async def test_a_connection_ends_with_the_rules_that_it_was_made_under(kind: type[Either]) -> None:
     """What is open when they change is not used under others."""
     async with trapped(each(OK)) as (receiver, _), opened(kind) as deliver:
@@ -241,7 +239,7 @@ class Searching(AbstractResolver):
         pass
 
 
-@KINDS
+@EITHER
 @pytest.mark.parametrize("host", ["foo", "foo.example", "metadata", "kubernetes.default.svc", "foo.example."])
 async def test_a_name_is_not_looked_for_in_search_domains(kind: type[Either], host: str) -> None:
     """In a cluster `foo` would be foo.default.svc.cluster.local: what is asked for is the name as it is."""
@@ -255,7 +253,7 @@ async def test_a_name_is_not_looked_for_in_search_domains(kind: type[Either], ho
     assert [host.removesuffix(".") + "."] == names.asked
 
 
-@KINDS
+@EITHER
 async def test_localhost_is_what_the_hosts_file_says(kind: type[Either]) -> None:
     """It alone is asked for without the root's dot, which no hosts file knows; and called only where it is allowed."""
     both = Egress(allow_http=True, allowed=[ip_network("127.0.0.0/8"), ip_network("::1")])
@@ -270,7 +268,7 @@ async def test_localhost_is_what_the_hosts_file_says(kind: type[Either]) -> None
     assert 1 == len(receiver.peers)
 
 
-@KINDS
+@EITHER
 @pytest.mark.parametrize("host", ["receiver", "receiver.local", "receiver.internal"])
 async def test_a_local_name_is_called_only_where_all_of_it_is_allowed(kind: type[Either], host: str) -> None:
     """In a network of the operator's it may be; beside it, not, be the address as public as it may."""
@@ -287,7 +285,7 @@ async def test_a_local_name_is_called_only_where_all_of_it_is_allowed(kind: type
 # What the customer sees
 
 
-@KINDS
+@EITHER
 async def test_a_refusal_tells_its_customer_no_address(kind: type[Either]) -> None:
     """Not where the name leads, nor to what kind of place: what they see is `blocked_address`."""
     results: list[dict[str, object]] = []

@@ -42,6 +42,8 @@ CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 THE_OK = Answer(status=200, headers=(("content-length", "2"),), body=b"ok")
 
 Either = SessionDeliver | WireDeliver
+KINDS: dict[str, type[Either]] = {"session": SessionDeliver, "wire": WireDeliver}
+EITHER = pytest.mark.parametrize("kind", KINDS.values(), ids=list(KINDS))
 
 
 class Opens(Protocol):
@@ -52,7 +54,7 @@ class Opens(Protocol):
     ) -> Either: ...
 
 
-@pytest.fixture(params=[SessionDeliver, WireDeliver], ids=["session", "wire"], scope="module")
+@pytest.fixture(params=KINDS.values(), ids=list(KINDS), scope="module")
 def opens(request: pytest.FixtureRequest) -> Opens:
     """Either, still to be opened."""
     kind: type[Either] = request.param

@@ -18,11 +18,10 @@ import structlog
 from relay import networks
 from relay.model import Answer, Reason
 from relay.networks import Proxy
-from relay.pipeline.deliver import SessionDeliver
 from relay.pipeline.egress import Egress
-from relay.pipeline.wire import WireDeliver
 from tests.contracts.receivers import READ_BYTES, Peer, Receiver, Script, a_certificate, each, once, receiving
 from tests.contracts.test_deliver import (
+    EITHER,
     HEARD_S,
     LOOPBACK,
     OK,
@@ -37,7 +36,6 @@ from tests.contracts.test_deliver import (
     reason,
 )
 
-KINDS = pytest.mark.parametrize("kind", [SessionDeliver, WireDeliver], ids=["session", "wire"])
 USER, PASSWORD = "relay", "hunter2:@/"
 GIVEN = b"Basic " + b64encode(f"{USER}:{PASSWORD}".encode())
 
@@ -88,7 +86,7 @@ def connects(proxy: Receiver) -> list[bytes]:
     return [one.line for one in proxy.heard]
 
 
-@KINDS
+@EITHER
 async def test_a_receiver_is_called_by_tls_through_a_tunnel(kind: type[Either], tmp_path: Path) -> None:
     """Its certificate is judged here, end to end; and the tunnel stays for the next request."""
     theirs, trusting = a_certificate(tmp_path)
@@ -108,7 +106,7 @@ async def test_a_receiver_is_called_by_tls_through_a_tunnel(kind: type[Either], 
     assert 1 == len(receiver.peers)
 
 
-@KINDS
+@EITHER
 async def test_a_receiver_without_tls_is_called_through_a_tunnel_too(kind: type[Either]) -> None:
     """As it would be without a proxy, byte for byte."""
     async with receiving(each(OK)) as receiver, receiving(tunnelling()) as proxy, opened(kind, proxy) as deliver:
@@ -119,7 +117,7 @@ async def test_a_receiver_without_tls_is_called_through_a_tunnel_too(kind: type[
     assert [b"CONNECT 127.0.0.1:%d HTTP/1.1" % receiver.port] == connects(proxy)
 
 
-@KINDS
+@EITHER
 async def test_the_proxy_resolves_names(kind: type[Either]) -> None:
     """Here nobody is asked for them."""
     names = Names(OSError("no such host"))
@@ -136,7 +134,7 @@ async def test_the_proxy_resolves_names(kind: type[Either]) -> None:
     assert 0 == names.asked
 
 
-@KINDS
+@EITHER
 async def test_the_port_is_said_where_the_url_has_none(kind: type[Either]) -> None:
     """And an address of IPv6 stands in brackets (RFC 9110, section 9.3.6)."""
     async with receiving(once(b"HTTP/1.1 403 No\r\n\r\n", closes=True)) as proxy, opened(kind, proxy) as deliver:
@@ -151,7 +149,7 @@ async def test_the_port_is_said_where_the_url_has_none(kind: type[Either]) -> No
 # What is still judged here
 
 
-@KINDS
+@EITHER
 @pytest.mark.parametrize(
     ("host", "why"),
     [
@@ -178,7 +176,7 @@ async def test_a_url_that_may_not_be_called_is_not_asked_for(kind: type[Either],
     assert [] == receiver.peers
 
 
-@KINDS
+@EITHER
 async def test_a_tunnel_of_one_account_is_not_anothers(kind: type[Either]) -> None:
     """Who may not call that address does not through a tunnel that is open."""
     rules = Egress(allow_http=True, allowed_to={"a": [ip_network("127.0.0.0/8")]})
@@ -195,7 +193,7 @@ async def test_a_tunnel_of_one_account_is_not_anothers(kind: type[Either]) -> No
     assert 1 == len(proxy.peers)
 
 
-@KINDS
+@EITHER
 async def test_a_listener_of_ours_on_every_interface_is_not_asked_for(kind: type[Either]) -> None:
     """The proxy may well be on this machine, or have a way back to it."""
     async with receiving(each(OK)) as receiver, receiving(tunnelling()) as proxy:
@@ -212,7 +210,7 @@ async def test_a_listener_of_ours_on_every_interface_is_not_asked_for(kind: type
 # Whose fault it is
 
 
-@KINDS
+@EITHER
 async def test_a_proxy_that_cannot_be_reached_is_at_fault(kind: type[Either]) -> None:
     """Nobody listens there."""
     async with receiving(each(OK)) as gone:
@@ -222,7 +220,7 @@ async def test_a_proxy_that_cannot_be_reached_is_at_fault(kind: type[Either]) ->
         assert Reason.PROXY == reason(await deliver(a_request("https://receiver.example/")))
 
 
-@KINDS
+@EITHER
 async def test_a_proxy_that_takes_no_connection_is_at_fault(kind: type[Either]) -> None:
     """Reaching it has half of the time to connect: what is over then is no receiver's to be blamed for."""
     with socket.create_server(("127.0.0.1", 0), backlog=0) as full, contextlib.ExitStack() as held:
@@ -233,7 +231,7 @@ async def test_a_proxy_that_takes_no_connection_is_at_fault(kind: type[Either]) 
             assert Reason.PROXY == reason(await deliver(a_request("https://receiver.example/")))
 
 
-@KINDS
+@EITHER
 @pytest.mark.parametrize(
     "said",
     [b"", b"HTTP/1.1 20", b"garbage\r\n\r\n", b"SSH-2.0-OpenSSH_9.6\r\n", b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000],
@@ -246,7 +244,7 @@ async def test_a_proxy_that_breaks_off_or_speaks_no_http_is_at_fault(kind: type[
         await happens(proxy.peers[0].over)
 
 
-@KINDS
+@EITHER
 @pytest.mark.parametrize(
     ("status", "why"),
     [
@@ -264,7 +262,7 @@ async def test_what_a_proxy_answers_says_whose_fault_it_is(kind: type[Either], s
         await happens(proxy.peers[0].over)
 
 
-@KINDS
+@EITHER
 async def test_an_interim_answer_of_the_proxys_is_skipped(kind: type[Either]) -> None:
     """The final one counts."""
     answer = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 502 X\r\n\r\n"
@@ -273,7 +271,7 @@ async def test_an_interim_answer_of_the_proxys_is_skipped(kind: type[Either]) ->
         assert Reason.CONNECT == reason(await deliver(a_request("https://receiver.example/")))
 
 
-@KINDS
+@EITHER
 async def test_a_proxy_that_does_not_answer_is_a_timeout(kind: type[Either]) -> None:
     """Most likely it waits for the receiver, as we would."""
     async with receiving(once()) as proxy, opened(kind, proxy, connect_timeout_s=SHORT_S) as deliver:
@@ -284,7 +282,7 @@ async def test_a_proxy_that_does_not_answer_is_a_timeout(kind: type[Either]) -> 
     assert Reason.TIMEOUT == reason(reply)
 
 
-@KINDS
+@EITHER
 @pytest.mark.parametrize("status", [403, 407, 502])
 async def test_what_comes_through_the_tunnel_is_the_receivers(kind: type[Either], status: int) -> None:
     """Be it a status that a proxy would use."""
@@ -296,7 +294,7 @@ async def test_what_comes_through_the_tunnel_is_the_receivers(kind: type[Either]
     assert Answer(status=status, headers=(("content-length", "0"),)) == reply
 
 
-@KINDS
+@EITHER
 async def test_a_receiver_that_hangs_up_in_its_tunnel_is_a_failed_connect(kind: type[Either]) -> None:
     """It is not the proxy's fault."""
 
@@ -307,7 +305,7 @@ async def test_a_receiver_that_hangs_up_in_its_tunnel_is_a_failed_connect(kind: 
         assert Reason.CONNECT == reason(await deliver(a_request(receiver.url())))
 
 
-@KINDS
+@EITHER
 async def test_a_certificate_that_nobody_vouches_for_is_a_failure_of_tls(kind: type[Either], tmp_path: Path) -> None:
     """The proxy cannot put itself between."""
     theirs, _ = a_certificate(tmp_path)
@@ -326,7 +324,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_a_failure_of_tls(kind: t
 # Credentials
 
 
-@KINDS
+@EITHER
 async def test_the_proxys_credentials_are_for_the_proxy_alone(kind: type[Either]) -> None:
     """In its CONNECT, and in nothing that the receiver gets."""
     async with receiving(each(OK)) as receiver, receiving(tunnelling(wants=GIVEN)) as proxy:
@@ -339,7 +337,7 @@ async def test_the_proxys_credentials_are_for_the_proxy_alone(kind: type[Either]
     assert [[]] == [one.values(b"authorization") for one in receiver.heard]
 
 
-@KINDS
+@EITHER
 @pytest.mark.parametrize("user", ["", f"{USER}:hunter3@"])
 async def test_wrong_credentials_are_the_proxys_fault_and_are_nowhere_told(
     kind: type[Either], user: str, caplog: pytest.LogCaptureFixture
@@ -361,7 +359,7 @@ async def test_wrong_credentials_are_the_proxys_fault_and_are_nowhere_told(
     assert [] == receiver.heard
 
 
-@KINDS
+@EITHER
 async def test_what_a_proxy_sends_back_before_it_breaks_off_is_nowhere_told(kind: type[Either]) -> None:
     """One that echoes has our credentials in what it says."""
     said = b"HTTP/1.1 200 OK\r\nX-Echo: %b\r\n" % GIVEN
