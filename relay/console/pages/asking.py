@@ -5,7 +5,7 @@ The URL holds all of it, so that a listing can be kept, sent and gone back to. N
 people: the last so many hours.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import urlencode
@@ -34,8 +34,15 @@ STATUSES = ("2xx", "3xx", "4xx", "5xx")
 FIELDS = ("q", "subscription", "state", "event", "status", "trigger", "range", "since", "until")
 NEEDS_RANGE = ("event", "status", "trigger")  # searched row by row: within a time range only
 DEFAULT_RANGE = "24h"
+FORM_FIELDS = {
+    "since_ms": "since",
+    "until_ms": "until",
+    "lead_id": "q",
+    "event_type": "event",
+    "subscription_id": "subscription",
+}
 MAX_CHARACTERS = 300  # of a field: as long as an id may be
-REDIRECTS = ("dlv_",)  # ids that have a page of their own
+DELIVERY = "dlv_"  # so begins an id that has a page of its own
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +94,11 @@ def asked(query: Mapping[str, str], *, now_ms: int) -> Asked:
         until_ms=until_ms,
     )
     return Asked(search=search, shown=shown, problems={one.field: one.rule for one in problems})
+
+
+def beside(problems: Sequence[Problem]) -> dict[str, str]:
+    """What the desk has against a search, by the field of the form."""
+    return {FORM_FIELDS.get(one.field, one.field): one.rule for one in problems}
 
 
 def _of(known: Mapping[str, T], shown: Mapping[str, str], name: str, problems: list[Problem]) -> T | None:

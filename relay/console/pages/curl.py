@@ -8,7 +8,7 @@ NOT_COPIED = {"content-length", "host", "connection", "transfer-encoding"}  # cu
 
 
 def command(url: str, headers: Mapping[str, str], body: bytes | None) -> str:
-    """
+    r"""
     For a POSIX shell, one argument a line. A body that is no text is left out, for a shell's argument holds no NUL.
 
     >>> print(command("https://a.example/hook", {"relay-event": "lead.updated"}, b"{}"))

@@ -7,6 +7,7 @@ back by the field's name.
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 
@@ -44,7 +45,9 @@ def webhook(written: Written, *, is_new: bool) -> tuple[dict[str, object], list[
     problems: list[Problem] = []
     said: dict[str, object] = {name: text(written, name) for name in PLAIN}
     said["events"] = every(written, "events")
-    said["bot_ids"] = [line.strip() for line in text(written, "bot_ids").replace(",", "\n").splitlines() if line.strip()]
+    said["bot_ids"] = [
+        line.strip() for line in text(written, "bot_ids").replace(",", "\n").splitlines() if line.strip()
+    ]
     said["filter"] = text(written, "filter") or None
     said["signatures"] = every(written, "signatures")
     said["tls"] = {name: typed for name in ("client_cert", "ca") if (typed := text(written, f"tls_{name}"))} or None
@@ -62,7 +65,7 @@ def webhook(written: Written, *, is_new: bool) -> tuple[dict[str, object], list[
 
 
 def header_lines(typed: str) -> dict[str, str]:
-    """
+    r"""
     A header a line.
 
     >>> header_lines("Authorization: Bearer x\\n\\nX-Team: leads")
@@ -158,3 +161,14 @@ def _number(typed: str) -> object:
         return float(typed)
     except ValueError:
         return typed
+
+
+def query(pairs: Mapping[str, str | None]) -> str:
+    """
+    Behind a path; nothing where there is nothing.
+
+    >>> query({"text": "a&b", "state": ""}), query({})
+    ('?text=a%26b', '')
+    """
+    encoded = urlencode([(name, value) for name, value in pairs.items() if value])
+    return f"?{encoded}" if encoded else ""
