@@ -73,6 +73,10 @@ EVENTS = {
     "endpoint.failing": "It has taken nothing for an hour.",
     "endpoint.recovered": "It takes deliveries again, after it was told to be failing.",
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
+    # console
+    "console.listening": "The console's API and pages are served here.",
+    "console.stopping": "SIGTERM or SIGINT: live streams end, requests under way have 5 s.",
+    "console.stopped": "The console has ended.",
     # delivery history
     "history.following": "The results topic is read into the history, from where its database stands.",
     "history.overtaken": "Another projector writes the same history: this one stands by.",

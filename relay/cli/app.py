@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from cyclopts import App, CycloptsError
 
 from relay import __version__
-from relay.cli import check, demo, lanes, listen, secrets, send, subscriptions, tools, topics, worker
+from relay.cli import check, console, demo, lanes, listen, secrets, send, subscriptions, tools, topics, worker
 from relay.cli.common import SECRET, plain, tell
 from relay.errors import Invalid, Problem, RelayError
 from relay.refusals import lost
@@ -26,6 +26,7 @@ app = App(
 for command in (
     demo.demo,
     worker.worker,
+    console.console,
     check.check,
     lanes.lanes,
     send.send,
