@@ -44,6 +44,10 @@ class Topics:
         return f"{self.prefix}.dead-letters"
 
     @property
+    def runs(self) -> str:
+        return f"{self.prefix}.runs"
+
+    @property
     def deliveries_group(self) -> str:
         return f"{self.prefix}.deliveries"
 
