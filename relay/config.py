@@ -131,6 +131,8 @@ class Config:
     )
     secret_keys_file: str | None = setting(None, str, secret=True)  # some put the keys themselves here
     metrics_address: tuple[str, int] = setting(("127.0.0.1", 9464), settings.address)
+    # whom to ask for lanes; none: whoever listens at metrics_address
+    worker_addresses: tuple[tuple[str, int], ...] = setting((), settings.listed(settings.address))
     console_address: tuple[str, int] = setting(("127.0.0.1", 8080), settings.address)
     database_url: str = setting("sqlite+aiosqlite:///relay.db", settings.database, secret=True)  # may hold a password
     history_retention_s: int = setting(kept.MONTH_S, _HISTORY_RETENTION, variable="RELAY_HISTORY_RETENTION")

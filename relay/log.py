@@ -75,6 +75,8 @@ EVENTS = {
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
     # console
     "console.listening": "The console's API and pages are served here.",
+    "console.troubled": "Something that the console needs the broker for cannot be opened; trying again.",
+    "live.troubled": "Results cannot be followed for those who look on; trying again.",
     "console.stopping": "SIGTERM or SIGINT: live streams end, requests under way have 5 s.",
     "console.stopped": "The console has ended.",
     # delivery history
