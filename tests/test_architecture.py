@@ -194,6 +194,7 @@ RUN_FOR_REAL = {
     ),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
     "tests/contracts/test_deliver.py": ("wire",),
+    "tests/cli/test_deliveries.py": ("erase",),
     "tests/kafka/test_watchdog.py": ("sights",),
     "tests/cli/test_commands.py": ("app", "common", "tools", "samples", "send", "listen", "check", "apply", "topics"),
 }

@@ -399,7 +399,7 @@ async def test_what_was_ever_delivered_is_known_by_id(url: str) -> None:
 
 async def test_a_recent_event_is_none_of_a_test_and_none_of_anothers(url: str) -> None:
     """So that a filter is tried on what this account's subscriptions get."""
-    of_test = dict.fromkeys(("event_topic", "event_partition", "event_offset"))
+    of_test: dict[str, Any] = dict.fromkeys(("event_topic", "event_partition", "event_offset"))
     records = [
         a_record(0, a_result(1)),
         a_record(1, a_result(2, at_ms=NOON_MS + 2, subscription_account_id="acct-2")),
@@ -417,7 +417,7 @@ async def test_whether_there_is_a_history_is_told_without_making_one(url: str, t
     """A command that only asks leaves nothing behind."""
     asked = SqlHistory(url)
     assert not await asked.exists()
-    assert not os.listdir(tmp_path)
+    assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
     async with history(url):
         assert await asked.exists()
     await asked.close()

@@ -55,6 +55,10 @@ class SqlHistory:
         """
         self._database = Database(url)
 
+    def __str__(self) -> str:
+        """Its URL, without a password."""
+        return str(self._database)
+
     async def prepare(self) -> None:
         """
         The tables are there.
