@@ -75,8 +75,13 @@ EVENTS = {
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
     # console
     "console.listening": "The console's API and pages are served here.",
+    "console.troubled": "Something that the console needs the broker for cannot be opened; trying again.",
+    "live.troubled": "Results cannot be followed for those who look on; trying again.",
     "console.stopping": "SIGTERM or SIGINT: live streams end, requests under way have 5 s.",
     "console.stopped": "The console has ended.",
+    # who may do what
+    "token.unreadable": "A record of the tokens' topic cannot be read; whoever holds that token is not let in.",
+    "tokens.troubled": "Their topic cannot be followed just now; trying again.",
     # delivery history
     "history.following": "The results topic is read into the history, from where its database stands.",
     "history.overtaken": "Another projector writes the same history: this one stands by.",

@@ -44,6 +44,7 @@ POSTGRESQL = {
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
 }
+NO_FILE = (0, 0)  # device and number of none
 REFUSED_STATES = ("22", "23", "54")  # PostgreSQL's classes: data, constraints, limits of a row
 
 
@@ -106,6 +107,10 @@ class Database:
         """Whether the file is gone, or another than the remembered one: what is written now, nobody would find."""
         return self._file is not None and self._file != self._identity()
 
+    def missing(self) -> bool:
+        """Whether there is no file of it; of a server's one it cannot be told so."""
+        return self._identity() == NO_FILE
+
     async def close(self) -> None:
         """All connections are closed; the next use opens new ones."""
         self._file = None
@@ -118,7 +123,7 @@ class Database:
         try:
             found = os.stat(self._path)  # noqa: PTH116  the path's own is as blocking, and this is one system call
         except OSError:
-            return (0, 0)  # of no file
+            return NO_FILE
         return found.st_dev, found.st_ino
 
     def _engine(self, begin: str, connections: int) -> AsyncEngine:
