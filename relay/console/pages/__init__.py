@@ -17,7 +17,7 @@ from aiohttp import web
 from relay.access.values import Principal
 from relay.console.desk import Desk
 from relay.console.keys import DESK, PRINCIPAL
-from relay.console.pages import deliveries, editing, overview, people, webhooks
+from relay.console.pages import deliveries, editing, operations, overview, people, replays, sending, webhooks
 from relay.console.pages.assets import PREFIX, Assets
 from relay.console.pages.rendering import environment
 from relay.console.pages.visit import ENVIRONMENT, Visit
@@ -31,7 +31,7 @@ def routes(app: web.Application, desk: Desk) -> None:
     app[ENVIRONMENT] = environment(assets)
     app.middlewares.append(_missing)
     app.router.add_get(PREFIX + "{name:.+}", assets.serve)
-    for part in (overview, editing, webhooks, deliveries, people):
+    for part in (overview, editing, webhooks, sending, deliveries, replays, operations, people):
         app.add_routes(part.ROUTES)
 
 

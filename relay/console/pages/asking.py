@@ -96,6 +96,28 @@ def asked(query: Mapping[str, str], *, now_ms: int) -> Asked:
     return Asked(search=search, shown=shown, problems={one.field: one.rule for one in problems})
 
 
+def told(search: Search) -> dict[str, str]:
+    """The same question to the API."""
+    state = next((name for name, one in STATES.items() if one is search.state), "")
+    times = {"since": search.since_ms, "until": search.until_ms}
+    return {
+        **followed(search),
+        "state": state,
+        **{name: words.instant(at_ms) for name, at_ms in times.items()},
+    }
+
+
+def followed(search: Search) -> dict[str, str]:
+    """What a single result tells of the same question: a stream is asked for that."""
+    return {
+        "subscription": search.subscription_id or "",
+        "lead": search.lead_id or "",
+        "event": search.event_type or "",
+        "status": "" if search.status is None else str(search.status),
+        "trigger": search.trigger or "",
+    }
+
+
 def beside(problems: Sequence[Problem]) -> dict[str, str]:
     """What the desk has against a search, by the field of the form."""
     return {FORM_FIELDS.get(one.field, one.field): one.rule for one in problems}

@@ -4,10 +4,12 @@ from http import HTTPStatus
 
 from aiohttp import web
 
+from relay.access.values import Scope
 from relay.console.pages import asking, bodies, forms, story, words
 from relay.console.pages.asking import Asked
 from relay.console.pages.names import every_name, names
 from relay.console.pages.rendering import segment
+from relay.console.pages.story import Step
 from relay.console.pages.visit import Visit, handled, see
 from relay.errors import Invalid
 from relay.model import EVENT_TYPES
@@ -40,7 +42,7 @@ async def listed(visit: Visit) -> web.StreamResponse:
         problems=problems,
         searched_to_ms=page.searched_to_ms,
         tail=visit.asked("tail") == "1",
-        may_redeliver=False,
+        may_redeliver=visit.who.may(Scope.WRITE),
         links=_links(asked, cursor, page.cursor),
         event_types=EVENT_TYPES,
         statuses=asking.STATUSES,
@@ -52,34 +54,38 @@ async def listed(visit: Visit) -> web.StreamResponse:
 async def one(visit: Visit) -> web.Response:
     """A delivery: its timeline, and one of its attempts."""
     detail = await visit.desk.delivery(visit.who, visit.id)
+    it, run = detail.delivery, visit.asked("run") or None
+    is_settled = story.is_settled(detail, run)
+    if not is_settled and visit.asked("seen") == str(it.records):  # the page asks again and again
+        return web.Response(status=HTTPStatus.NO_CONTENT)
     steps = story.steps(detail)
     step = story.chosen(steps, visit.asked("attempt") or None)
-    it, run = detail.delivery, visit.asked("run") or None
     known = await names(visit, [it.subscription_id])
-    result = step.result if step else {}
+    path = f"/deliveries/{segment(it.delivery_id)}"
     return await visit.page(
         "delivery.html",
         it=it,
         state=story.state(it),
         webhook=known.get(it.subscription_id, it.subscription_id),
         steps=[
-            {
-                "step": one,
-                "href": f"/deliveries/{segment(it.delivery_id)}{forms.query({'attempt': one.id})}",
-                "is_current": one is step,
-            }
-            for one in steps
+            {"step": one, "href": path + forms.query({"attempt": one.id}), "is_current": one is step} for one in steps
         ],
         step=step,
-        is_settled=story.is_settled(detail, run),
-        run=None,
-        may_redeliver=False,
-        event_time_ms=words.parsed(result.get("event_time")),
-        url=result.get("url") or "",
-        request_headers=story.headers(result.get("request_headers")),
-        answer_headers=story.headers(result.get("response_headers")),
-        answer=bodies.answer(result),
+        is_settled=is_settled,
+        is_awaited=run is not None and not story.is_seen(detail, run),
+        poll=path + forms.query({"run": run, "attempt": visit.asked("attempt"), "seen": str(it.records)}),
+        may_redeliver=visit.who.may(Scope.WRITE),
+        event_time_ms=words.parsed(step.result.get("event_time")) if step else None,
+        **(await _request(visit, it.delivery_id, step)),
+        answer_headers=story.headers(step.result.get("response_headers")) if step else {},
+        answer=bodies.answer(step.result) if step else None,
     )
+
+
+async def _request(visit: Visit, delivery_id: str, step: Step | None) -> dict[str, object]:
+    """What was sent: as the result has it."""
+    result = step.result if step else {}
+    return {"url": result.get("url") or "", "request_headers": story.headers(result.get("request_headers"))}
 
 
 def _links(asked: Asked, cursor: str | None, following: str | None) -> dict[str, str | None]:
@@ -90,9 +96,9 @@ def _links(asked: Asked, cursor: str | None, following: str | None) -> dict[str,
         "next": there + asked.query(cursor=following) if following else None,
         "live": there + asked.query(tail="1"),
         "still": there + asked.query(),
-        "stream": "/api/v1/stream",
-        "csv": None,
-        "ndjson": None,
+        "stream": "/api/v1/stream" + forms.query(asking.followed(asked.search)),
+        "csv": "/api/v1/deliveries.csv" + forms.query(asking.told(asked.search)),
+        "ndjson": "/api/v1/deliveries.ndjson" + forms.query(asking.told(asked.search)),
     }
 
 

@@ -9,6 +9,7 @@ from aiohttp import web
 from relay.console.pages import forms, hooks, words
 from relay.console.pages.forms import Written
 from relay.console.pages.rendering import segment
+from relay.console.pages.trials import Trial, tried
 from relay.console.pages.visit import Visit, handled, see
 from relay.errors import Conflict, Invalid, Problem
 from relay.model import EVENT_TYPES
@@ -50,6 +51,8 @@ async def new(visit: Visit) -> web.Response:
 async def create(visit: Visit) -> web.StreamResponse:
     """A new one; a Secret that was generated is shown this once."""
     written = await visit.written()
+    if forms.text(written, "do") == "try":
+        return await _form(visit, values=forms.again(written), trial=await tried(visit, written))
     said, problems = forms.webhook(written, is_new=True)
     secret = (written.get("secret") or [""])[0] or None
     try:
@@ -78,6 +81,9 @@ async def update(visit: Visit) -> web.StreamResponse:
     said, problems = forms.webhook(written, is_new=False)
     version = _version(written)
     it = await visit.desk.subscription(visit.who, visit.id)
+    if forms.text(written, "do") == "try":
+        trial = await tried(visit, written)
+        return await _form(visit, values=forms.again(written), it=it, version=version, trial=trial)
     try:
         _none_wrong(problems)
         await visit.desk.update(visit.who, visit.id, said, version=version)
@@ -85,7 +91,7 @@ async def update(visit: Visit) -> web.StreamResponse:
         errors = forms.by_field(invalid.problems)
         return await _form(visit, values=forms.again(written), it=it, version=version, errors=errors)
     except Conflict:
-        rule = f"{it['updated_by']} has changed it meanwhile. Save again to have it as it stands here, or look at it first."
+        rule = f"{it['updated_by']} has changed it meanwhile: save again to have it as it stands here"
         return await _form(
             visit,
             values=forms.again(written),
@@ -185,6 +191,7 @@ async def _form(
     version: int | None = None,
     errors: Mapping[str, str] | None = None,
     had_secret: bool = False,
+    trial: Trial | None = None,
     status: HTTPStatus = HTTPStatus.UNPROCESSABLE_ENTITY,
 ) -> web.Response:
     wrong = errors or {}
@@ -203,8 +210,7 @@ async def _form(
         had_secret=had_secret,
         event_types=EVENT_TYPES,
         signatures=forms.SIGNATURES,
-        can_try=False,
-        trial=None,
+        trial=trial,
     )
 
 

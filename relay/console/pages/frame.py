@@ -40,6 +40,14 @@ PLACES: tuple[tuple[str, tuple[tuple[str, str, bool, Scope], ...]], ...] = (
             ("/", "Overview", False, Scope.READ),
             ("/subscriptions", "Webhooks", False, Scope.READ),
             ("/deliveries", "Delivery History", False, Scope.READ),
+            ("/replays", "Replays", False, Scope.READ),
+        ),
+    ),
+    (
+        "Operation",
+        (
+            ("/lanes", "Lanes", False, Scope.READ),
+            ("/reconcile", "Reconcile", True, Scope.READ),
         ),
     ),
 )

@@ -104,8 +104,12 @@ def chosen(there: Sequence[Step], attempt_id: str | None) -> Step | None:
 
 def is_settled(detail: Detail, run_id: str | None) -> bool:
     """Whether there is nothing to wait for: no attempt to come, and none of this run that has not been seen yet."""
-    seen = run_id is None or any(one.get("run_id") == run_id for one in detail.attempts)
-    return seen and detail.delivery.state != State.PENDING
+    return is_seen(detail, run_id) and detail.delivery.state != State.PENDING
+
+
+def is_seen(detail: Detail, run_id: str | None) -> bool:
+    """Whether anything came of this run; of none, there is nothing to come."""
+    return run_id is None or any(one.get("run_id") == run_id for one in detail.attempts)
 
 
 def headers(found: object) -> dict[str, str]:

@@ -96,17 +96,16 @@ class Visit:
         }
         return rendered(self.request, template, status=status, **around, **context)
 
-    async def problem(self, status: HTTPStatus, text: str) -> web.Response:
-        """A page that says what went wrong."""
+    async def problem(self, status: HTTPStatus, text: str, *, back: str = "/") -> web.Response:
+        """A page that says what went wrong, and leads back."""
+        is_passing = status is HTTPStatus.SERVICE_UNAVAILABLE
         return await self.page(
             "problem.html",
             status=status,
             title=TITLES.get(status, status.phrase),
             text=text,
-            back=self.request.path_qs
-            if self.request.method == "GET" and status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            else "/",
-            is_passing=status is HTTPStatus.SERVICE_UNAVAILABLE,
+            back=self.request.path_qs if is_passing and self.request.method == "GET" else back,
+            is_passing=is_passing,
         )
 
 

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from relay.console.pages import figures, forms, hooks, words
 from relay.console.pages.overview import DEFAULT, charted
+from relay.console.pages.sending import tested
 from relay.console.pages.visit import Visit, handled
 from relay.model import EVENT_TYPES
 from relay.store.history.values import Unavailable
@@ -57,8 +58,8 @@ async def one(visit: Visit) -> web.Response:
         updated_ms=words.parsed(it["updated_at"]),
         missed_since_ms=words.parsed(visit.asked("missed_since")),
         event_types=EVENT_TYPES,
-        tested_type="lead.updated",
-        test=None,
+        tested_type=visit.asked("type") or it["events"][0],
+        test=await tested(visit, visit.asked("test")) if visit.asked("test") else None,
     )
 
 

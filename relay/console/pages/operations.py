@@ -1,0 +1,52 @@
+"""How all of it fares: lanes, and the proof that nothing is missing. Edge."""
+
+from aiohttp import web
+
+from relay.console.pages import forms, proof, words
+from relay.console.pages.names import names
+from relay.console.pages.visit import Visit, handled
+from relay.errors import Conflict, Invalid
+
+DEFAULT = "1h"
+RANGES_MS = {"15m": 15 * words.MINUTE_MS, "1h": words.HOUR_MS, "6h": 6 * words.HOUR_MS, "24h": words.DAY_MS}
+
+
+async def lanes(visit: Visit) -> web.Response:
+    """Of each webhook with work, worst first."""
+    page = await visit.desk.lanes(visit.who)
+    known = await names(visit, [one["subscription_id"] for one in page["items"]])
+    rows = [
+        dict(one)
+        | {
+            "name": known.get(one["subscription_id"], one["subscription_id"]),
+            "chip": words.chip(words.LANE_STATES, one["state"]),
+            "retry_ms": words.parsed(one["retry_at"]),
+        }
+        for one in page["items"]
+    ]
+    return await visit.page("lanes.html", rows=rows, total=page["total"], trouble=page["trouble"])
+
+
+async def reconcile(visit: Visit) -> web.Response:
+    """Whether every match of a time has its outcome; nothing is read before somebody asks."""
+    asked, report, problem = visit.asked("since"), None, ""
+    name = asked if asked in RANGES_MS else DEFAULT
+    if asked:
+        try:
+            report = await visit.desk.reconcile(visit.who, since_ms=visit.now_ms - RANGES_MS[name])
+        except (Invalid, Conflict) as error:
+            problem = str(error)
+    return await visit.page(
+        "reconcile.html",
+        report=None if report is None else proof.shown(report),
+        problem=problem,
+        since=name,
+        ranges=list(RANGES_MS),
+        again=forms.query({"since": name}),
+    )
+
+
+ROUTES = [
+    web.get("/lanes", handled(lanes)),
+    web.get("/reconcile", handled(reconcile)),
+]
