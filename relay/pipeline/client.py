@@ -53,7 +53,7 @@ def died_of(task: "asyncio.Future[object]") -> str:
 
 def fenced(error: KafkaError) -> bool:
     """Whether the group has given our place to another. Of the answer to a join the client keeps only its repr."""
-    return error.args == (repr(for_code(FENCED)()),)
+    return bool(error.args == (repr(for_code(FENCED)()),))
 
 
 async def led(consumer: AIOKafkaConsumer, partitions: Iterable[Partition]) -> list[TopicPartition]:
