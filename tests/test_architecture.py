@@ -36,6 +36,7 @@ PURE = (
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits", "sound")),
+    "relay/notices/board.py",
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
@@ -192,6 +193,7 @@ RUN_FOR_REAL = {
         *("tail", "projector", "port", "env", "m0001_history"),
     ),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
+    "tests/contracts/test_notices.py": ("news", "posted"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/kafka/test_watchdog.py": ("sights",),
     "tests/cli/test_commands.py": ("app", "common", "tools", "samples", "send", "listen", "check", "apply", "topics"),
