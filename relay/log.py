@@ -72,6 +72,8 @@ EVENTS = {
     "disabling.troubled": "A subscription could not be disabled just now; trying again, and with its next 410.",
     "endpoint.failing": "It has taken nothing for an hour.",
     "endpoint.recovered": "It takes deliveries again, after it was told to be failing.",
+    "notices.troubled": "Their topic cannot be read just now; trying again.",
+    "notices.unreadable": "Records of the notices topic that are no notices: passed over.",
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
     # console
     "console.listening": "The console's API and pages are served here.",

@@ -18,7 +18,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from relay.metrics import Metrics
 from relay.model import Record
-from relay.pipeline.client import Client
+from relay.pipeline.client import Client, fenced
 from relay.pipeline.commit import Commits
 from relay.pipeline.frozen import Freeze
 from relay.pipeline.holdings import Holdings, Partition
@@ -86,10 +86,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Ledgers are noted down and their partitions paused; nothing slow, for no heartbeat runs meanwhile."""
         self._paused.clear()  # aiokafka's own pauses end with the assignment
-        self._freeze.assigned(asyncio.get_running_loop().time())
-        partitions = [(tp.topic, tp.partition) for tp in assigned]
-        retired = self._holdings.assigned(partitions, self.consumer.generation)
-        for at in partitions:
+        for one in (self._freeze.assigned, self._rivals.joined):
+            one(asyncio.get_running_loop().time())
+        retired = self._holdings.assigned([(tp.topic, tp.partition) for tp in assigned], self.consumer.generation)
+        for at in self.ledgers:
             self.pause(at)
         self._counts = {topic: self.consumer.count(topic) for topic in self.topics}
         self.joined, self._rebalancing = True, False
@@ -143,9 +143,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _load(self, loading: Mapping[Partition, Ledger]) -> None:
         """These are ready, each as soon as it is known where it goes on; what is left is asked for again."""
         done, trouble = [], "no leader, or no answer of it"
-        known = self._holdings.suspended
         try:
-            async for at, one in resumption(self.consumer, self._peek, list(loading), known=known):
+            async for at, one in resumption(self.consumer, self._peek, list(loading), known=self._holdings.suspended):
                 if self.ledgers.get(at) is loading[at]:  # else the group has rebalanced meanwhile
                     done.append(self._begin(at, loading[at], one))
         except (KafkaError, IllegalStateError) as error:  # a rebalance under our feet, or a broker in trouble
@@ -195,7 +194,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             return []
         except KafkaError as error:
             log.warning("consumer.troubled", error=repr(error))
-            if self._rivals.fenced(str(error), asyncio.get_running_loop().time()):
+            if fenced(error):
+                self._rivals.fenced()
                 self._unloaded.set()
             await asyncio.sleep(TROUBLE_S)
             return []
