@@ -61,6 +61,9 @@ EVENTS = {
     "producer.failed": "A batch was not acknowledged; a new producer sends it again.",
     "producer.unreachable": "No new producer could be had yet.",
     "producer.replaced": "A new producer has taken over.",
+    # completeness
+    "progress.troubled": "What is settled could not be told to relay.progress; commits go on, and it is told later.",
+    "progress.dropped": "It could not be told for too long: `relay reconcile` will call these offsets unknown.",
     # subscriptions
     "subscriptions.loaded": "Read to the end of their topic.",
     "subscription.changed": "In force from now on.",

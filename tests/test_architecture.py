@@ -19,6 +19,7 @@ PURE = (
             "ledger",
             "settled",
             "holdings",
+            "covered",
             "seen",
             "watch",
             "delays",
