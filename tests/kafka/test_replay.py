@@ -21,7 +21,7 @@ from relay.store.history.rows import read
 from relay.store.history.values import Delivery as Told
 from relay.store.history.values import Unreadable
 from relay.store.subscriptions import Subscriptions
-from tests.kafka.driver import Relay, an_event, create_topic, until
+from tests.kafka.driver import Relay, an_event, until
 from tests.kafka.journal import Journal
 
 pytestmark = pytest.mark.kafka
@@ -36,11 +36,6 @@ def relay(kafka: str, prefix: str, tmp_path: Path) -> Iterator[Relay]:
 
 def configured(relay: Relay) -> Config:
     return Config.read({name: value for name, value in relay.env.items() if name.startswith("RELAY_")})
-
-
-async def prepare(relay: Relay) -> None:
-    await relay.prepare()
-    await create_topic(relay.bootstrap, f"{relay.prefix}.runs", 1, cleanup_policy="compact")
 
 
 async def subscription(relay: Relay, ident: str) -> Subscription:
@@ -59,7 +54,7 @@ def told(result: dict[str, Any]) -> Told:
 async def test_a_redelivery_arrives_under_its_own_id_with_a_run_of_its_own(relay: Relay) -> None:
     """As often as it is asked for, also at once after the delivery itself; a test send has an id of its own."""
     async with Journal() as journal:
-        await prepare(relay)
+        await relay.prepare()
         await relay.subscribe("ok", journal.url("ok/a"), events="lead.updated")
         await relay.subscribe("failing", journal.url("status/500/b"), events="lead.completed")
         relay.worker()
@@ -106,7 +101,7 @@ QUICK = {"RELAY_COMMIT_INTERVAL_S": "0.2"}  # what is settled is known sooner, s
 async def test_a_replay_that_is_killed_goes_on_without_a_double_or_a_gap(relay: Relay) -> None:
     """Every event of before that its subscription wants, once, under the id that live traffic would have given it."""
     async with Journal() as journal:
-        await prepare(relay)
+        await relay.prepare()
         await relay.subscribe("live", journal.url("ok/live"), events="lead.updated")
         worker = relay.worker(**QUICK)
         await relay.emit([an_event() for _ in range(EVENTS)] + [an_event(action="created") for _ in range(10)])
