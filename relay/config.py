@@ -26,7 +26,7 @@ _DAY_S = 86_400
 _ENVELOPE_BYTES = 64 * KIB  # what a record may hold besides the body: headers, or the other fields of a result
 _RESULT_REST_BYTES = 48 * KIB  # of a result: 16 KiB of response headers, doubled by escapes, and 16 KiB for the rest
 _ESCAPED = 6  # bytes that JSON makes of one control character: \u0000
-_OWN_TOPICS = {"subscriptions", "results", "progress", "notices", "tokens", "audit", "dead-letters"}
+_OWN_TOPICS = {"subscriptions", "results", "progress", "notices", "tokens", "audit", "runs", "dead-letters"}
 
 
 def setting(default: T, read: Reader[T], *, variable: str = "", secret: bool = False, example: str = "") -> T:
@@ -131,6 +131,8 @@ class Config:
     )
     secret_keys_file: str | None = setting(None, str, secret=True)  # some put the keys themselves here
     metrics_address: tuple[str, int] = setting(("127.0.0.1", 9464), settings.address)
+    # whom to ask for lanes; none: whoever listens at metrics_address
+    worker_addresses: tuple[tuple[str, int], ...] = setting((), settings.listed(settings.address))
     console_address: tuple[str, int] = setting(("127.0.0.1", 8080), settings.address)
     database_url: str = setting("sqlite+aiosqlite:///relay.db", settings.database, secret=True)  # may hold a password
     history_retention_s: int = setting(kept.MONTH_S, _HISTORY_RETENTION, variable="RELAY_HISTORY_RETENTION")

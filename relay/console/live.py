@@ -8,7 +8,7 @@ its end, and whoever looks on is told how many were passed over: nobody reads te
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,7 +94,7 @@ class Live:
                 await asyncio.sleep(AGAIN_S)
             self._tell_missed(None)  # nobody knows what was written meanwhile
 
-    async def news(self, after: str | None) -> AsyncIterator[News]:
+    async def news(self, after: str | None) -> AsyncGenerator[News, None]:
         """
         What comes, for ever.
 
@@ -170,9 +170,7 @@ class Live:
 
     async def _skip(self, consumer: Any, ats: list[TopicPartition]) -> None:  # noqa: ANN401
         ends = {at: consumer.highwater(at) for at in ats}
-        behind = sum(
-            end - await consumer.position(at) for at, end in ends.items() if end is not None
-        )  # of what the last fetch said
+        behind = sum([end - await consumer.position(at) for at, end in ends.items() if end is not None])
         if behind > BEHIND:
             for at, end in ends.items():
                 if end is not None:

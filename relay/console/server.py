@@ -6,8 +6,10 @@ goes on by itself when they are back. Deliveries notice nothing of it either way
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from importlib import import_module
 from importlib.util import find_spec
 
 import structlog
@@ -19,9 +21,12 @@ from relay.config import Config
 from relay.console.api import routes as api
 from relay.console.api.answers import MAX_BODY_BYTES
 from relay.console.desk import Desk, Means
-from relay.console.keys import DESK, PRINCIPAL
+from relay.console.keys import DESK, PRINCIPAL, STOPPING
+from relay.console.live import Live
+from relay.console.opening import Opening
 from relay.console.roster import Roster
 from relay.errors import ConfigProblem, Problem
+from relay.replay.service import Replays
 from relay.settings import spelled
 from relay.store.history.projector import Projector
 from relay.store.history.store import SqlHistory
@@ -29,6 +34,7 @@ from relay.store.keyring import KeyRing
 
 log = structlog.get_logger()
 
+PAGES = "relay.console.pages"
 STOP_S = 5.0  # for requests under way; a live stream is told to end first
 
 
@@ -46,31 +52,47 @@ async def serve(config: Config, stop: asyncio.Event, *, listening: Callable[[int
         HistoryProblem: RELAY_DATABASE_URL can be none of a history.
     """
     history, roster, clock = SqlHistory(config.database_url), Roster(config), SystemClock()
-    desk = Desk(Means(config=config, roster=roster, history=history, keys=KeyRing(config.secret_keys), clock=clock))
+    live = Live(config, epoch=os.urandom(4).hex())
+    replays = Opening("replays", lambda: Replays(config, delivered=history.delivered))
+    desk = Desk(
+        Means(
+            config=config,
+            roster=roster,
+            history=history,
+            keys=KeyRing(config.secret_keys),
+            clock=clock,
+            live=live,
+            replays=replays,
+        )
+    )
     try:
-        async with served(application(desk), config.console_address) as port, asyncio.TaskGroup() as group:
+        async with served(application(desk, stop), config.console_address) as port, asyncio.TaskGroup() as group:
             if listening is not None:
                 listening(port)
             group.create_task(Projector(config, history).run(stop))
-            following = group.create_task(roster.follow())
+            work = (roster.follow(), live.run(), replays.run(lambda _: _for_ever()))
+            tasks = [group.create_task(one) for one in work]
             await stop.wait()
             log.info("console.stopping")
-            following.cancel()
+            for one in tasks:
+                one.cancel()
     finally:
         await history.close()
     log.info("console.stopped")
 
 
-def application(desk: Desk) -> web.Application:
+def application(desk: Desk, stop: asyncio.Event) -> web.Application:
     """The API, and the pages where they are there."""
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[api.problems, _everybody])
-    app[DESK] = desk
+    app[DESK], app[STOPPING] = desk, stop
     api.routes(app)
-    if find_spec("relay.console.pages") is not None:
-        from relay.console import pages  # noqa: PLC0415
-
-        pages.routes(app, desk)
+    if find_spec(PAGES) is not None:
+        import_module(PAGES).routes(app, desk)
     return app
+
+
+async def _for_ever() -> None:
+    await asyncio.Event().wait()
 
 
 @web.middleware

@@ -64,6 +64,12 @@ class Board:
         stored = self._subscriptions.get(SubscriptionId(subscription_id))
         return stored if isinstance(stored, Subscription) else None
 
+    def owner(self, run: Run) -> Subscription | None:
+        """The subscription that the run is of, as it is now; None: it is deleted, or was made anew."""
+        one = self.subscription(run.subscription_id)
+        is_its = one is not None and (one.created_at, one.account_id) == (run.incarnation, run.account_id)
+        return one if is_its else None
+
     def put(self, run: Run) -> None:
         """What was just written is known before it is read again."""
         self.runs[run.id] = run

@@ -12,6 +12,7 @@ import orjson
 
 from relay.errors import Malformed
 from relay.model import Record
+from relay.pipeline.results import rfc3339
 from relay.replay.values import Kind, Lost, Positions, Run, RunState
 
 MAX_BYTES = 1024 * 1024  # some 20,000 partitions' positions
@@ -27,6 +28,11 @@ def run_id(dice: bytes) -> str:
     'run_000102030405060708090a0b0c'
     """
     return "run_" + dice[:ID_BYTES].hex()
+
+
+def is_old(run: Run, now_ms: int) -> bool:
+    """Whether it was over so long ago that it is forgotten."""
+    return run.is_over and run.updated_at < rfc3339(max(0, now_ms - KEPT_MS))
 
 
 def encode(run: Run) -> bytes:

@@ -1,32 +1,43 @@
-"""What a person may have sent: tests, redeliveries, replays, requeued dead letters. Edge: it asks, `choose` decides."""
+"""What a person may have sent: tests, redeliveries, replays, requeued dead letters. Edge."""
 
+import asyncio
 import os
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from aiokafka.errors import KafkaError
 
 from relay.broker import Broker
 from relay.clock import Clock, SystemClock
 from relay.config import Config
-from relay.errors import Conflict, Invalid, Problem, TopicProblem
-from relay.model import EVENT_TYPES, Delivery, DeliveryId, State, Subscription
+from relay.errors import Conflict, Invalid, NotFound, Problem, TopicProblem
+from relay.model import DeliveryId, State, Subscription
 from relay.pipeline.results import rfc3339
 from relay.refusals import lost
 from relay.replay.board import Board
-from relay.replay.choose import redelivered, refused, source_of
-from relay.replay.lookup import Gone, records
-from relay.replay.outbox import Outbox
-from relay.replay.runs import run_id as new_run_id
-from relay.replay.trial import trial_delivery
-from relay.replay.values import MOST_AT_ONCE, Kind, Run, RunState
+from relay.replay.carry import Delivered
+from relay.replay.outbox import Outbox, transactional_id
+from relay.replay.runner import Runner
+from relay.replay.singly import Singly, new_run
+from relay.replay.survey import planned, surveyed
+from relay.replay.values import Kind, Preview, Run, RunState, Wish, forecast
 from relay.store.history.values import Delivery as Told
 from relay.topics import Topics
 
-Delivered = Callable[[Collection[str]], Awaitable[set[str]]]  # of these delivery ids, those that were delivered
+PREVIEW_S = 5.0  # somebody waits for the figures
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What there is within the `async with`."""
+
+    board: Board
+    runner: Runner
+    singly: Singly
+    transactions: bool
 
 
 class Replays:
@@ -50,10 +61,8 @@ class Replays:
         self._delivered = delivered
         self._clock = clock or SystemClock()
         self._worker = worker or f"console-{os.urandom(8).hex()}"
-        self._topics = Topics(config.topic_prefix)
         self._stack = AsyncExitStack()
-        self._board: Any = None
-        self._transactions = True
+        self._opened: _Opened | None = None
 
     async def __aenter__(self) -> Self:
         """
@@ -61,20 +70,35 @@ class Replays:
             TopicProblem: A topic is missing.
             Unreachable, NotAllowed: The broker does not answer, or refuses us.
         """
-        names = (self._topics.runs, self._topics.subscriptions, self._topics.deliveries(0))
+        topics = Topics(self._config.topic_prefix)
+        names = (topics.runs, topics.subscriptions, topics.deliveries(0))
         async with Broker(self._config) as broker:
-            self._transactions = (await broker.capabilities()).transactions
-            if not self._transactions:
+            transactions = (await broker.capabilities()).transactions
+            if not transactions:
                 await broker.touch(names)
             elif missing := await broker.missing(*names):
                 raise TopicProblem(f"there is no topic {missing[0]}: `relay topics apply` makes it")
-        self._board = await self._stack.enter_async_context(Board(self._config, transactions=self._transactions))
+        board = await self._stack.enter_async_context(Board(self._config, transactions=transactions))
+        runner = Runner(
+            config=self._config,
+            board=board,
+            transactions=transactions,
+            delivered=self._delivered,
+            clock=self._clock,
+            worker=self._worker,
+        )
+        self._opened = _Opened(board, runner, Singly(self._config, board, self._clock), transactions)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._stack.aclose()
+
+    @property
+    def _open(self) -> _Opened:
+        assert self._opened is not None, "it is opened by `async with`"
+        return self._opened
 
     async def test(self, subscription: Subscription, *, event_type: str, by: str) -> DeliveryId:  # noqa: ARG002  for whoever audits
         """
@@ -84,16 +108,7 @@ class Replays:
             Invalid: No such type of event.
             Conflict: The subscription is not active, and nothing would be sent.
         """
-        if event_type not in EVENT_TYPES:
-            raise Invalid(Problem("event_type", f"must be one of {', '.join(EVENT_TYPES)}", event_type[:100]))
-        if subscription.state is not State.ACTIVE:
-            raise Conflict(f"{subscription.id} is {subscription.state}, and a test would not be sent: resume it first")
-        delivery_id = DeliveryId("dlv_" + os.urandom(16).hex())
-        one = trial_delivery(subscription, event_type, delivery_id=delivery_id, at_ms=self._clock.now_ms())
-        (problem,) = await self._send([one])
-        if problem is not None:
-            raise Conflict(problem)
-        return delivery_id
+        return await self._open.singly.test(subscription, event_type)
 
     async def redeliver(
         self, subscription: Subscription, deliveries: Sequence[Told], *, by: str
@@ -112,74 +127,117 @@ class Replays:
         Raises:
             Invalid: Too many.
         """
-        if len(deliveries) > MOST_AT_ONCE:
-            raise Invalid(Problem("ids", f"at most {MOST_AT_ONCE} at once: a replay sends more", str(len(deliveries))))
-        run = self._new(Kind.REDELIVERY, subscription, by)
-        answers: dict[str, str | None] = {one.delivery_id: refused(one, subscription) for one in deliveries}
-        wanted = {one.delivery_id: one for one in deliveries if answers[one.delivery_id] is None}
-        sources = {one.delivery_id: source for one in wanted.values() if (source := source_of(one)) is not None}
-        found = await records(self._config, list(dict.fromkeys(sources.values())))
-        chosen: list[Delivery] = []
-        for ident, told in wanted.items():
-            record = found[sources[ident]]
-            if isinstance(record, Gone):
-                answers[ident] = record.why
-                continue
-            one = redelivered(
-                told,
-                record,
-                subscription,
-                run_id=run.id,
-                namespace=self._config.namespace,
-                max_bytes=self._config.max_event_bytes,
-                now_ms=self._clock.now_ms(),
-            )
-            if isinstance(one, str):
-                answers[ident] = one
-            else:
-                chosen.append(one)
-        problems = await self._send(chosen, run, matched=len(deliveries))
-        return run.id, answers | {one.id: problem for one, problem in zip(chosen, problems, strict=True)}
+        return await self._open.singly.redeliver(subscription, deliveries, by)
+
+    async def requeue(
+        self, places: Sequence[tuple[int, int]], *, account: str | None, by: str
+    ) -> Mapping[tuple[int, int], str | None]:
+        """
+        These dead letters are on their way once more, each from its first attempt, with the bytes that they hold.
+
+        Args:
+            places: Partition and offset of each on the dead letters' topic; at most MOST_AT_ONCE.
+            account: Only what is this account's; None: everything.
+            by: Who wants it.
+
+        Returns:
+            Of each None, or why it is not sent.
+
+        Raises:
+            Invalid: Too many.
+        """
+        return await self._open.singly.requeue(places, account, by)
+
+    async def preview(self, subscription: Subscription, wish: Wish, *, seconds: float = PREVIEW_S) -> Preview:
+        """
+        What a replay would send.
+
+        Args:
+            subscription: Its subscription, which events are matched against as it is now.
+            wish: What would be replayed.
+            seconds: How long it may count; then it estimates.
+
+        Raises:
+            Invalid: The wish cannot be granted.
+            TopicProblem: There is no events topic.
+        """
+        return await surveyed(
+            self._config,
+            await self._planned(subscription, wish, ""),
+            subscription,
+            delivered=self._delivered,
+            committed_only=self._open.transactions,
+            seconds=seconds,
+        )
+
+    async def start(self, subscription: Subscription, wish: Wish, *, by: str, mine: bool = False) -> Run:
+        """
+        A replay is there for whoever works; it ends where the log ends now.
+
+        Args:
+            subscription: What events are matched against, as it is when they are.
+            wish: What is replayed.
+            by: Who wants it.
+            mine: For this process to carry on, for as long as that is heard of.
+
+        Raises:
+            Invalid, TopicProblem: As of `preview`.
+            Conflict: The subscription is disabled.
+        """
+        if subscription.state is State.DISABLED:
+            raise Conflict(forecast(subscription))
+        planned_run = await self._planned(subscription, wish, by)
+        run = replace(planned_run, worker=self._worker if mine else None)
+        try:
+            async with Outbox(self._config) as outbox:
+                await outbox.put([], run)
+        except KafkaError as error:
+            raise lost(error, self._config.kafka_bootstrap_servers, ", and it may have been started") from error
+        self._open.board.put(run)
+        return run
+
+    async def cancel(self, run_id: str, *, by: str) -> Run:
+        """
+        Nothing more of it is sent, but what is on its way already; the run as it is then.
+
+        Raises:
+            NotFound: There is no such run.
+            Conflict: It was over already.
+        """
+        board = self._open.board
+        if run_id not in board.runs:
+            raise NotFound(f"there is no run {run_id[:100]}")
+        ident = transactional_id(self._config, run_id) if self._open.transactions else None
+        try:
+            async with Outbox(self._config, transactional_id=ident) as outbox:  # nobody else writes it from here on
+                newest = (await board.newest()).get(run_id) or board.runs[run_id]
+                board.put(newest)
+                if newest.is_over:
+                    raise Conflict(f"{run_id} is {newest.state} already")
+                why, now = f"cancelled by {by}", rfc3339(self._clock.now_ms())
+                run = replace(newest, state=RunState.CANCELLED, why=why, worker=None, updated_at=now)
+                await outbox.put([], run)
+        except KafkaError as error:
+            raise lost(error, self._config.kafka_bootstrap_servers, ", and it may be cancelled") from error
+        board.put(run)
+        return run
+
+    async def work(self, stop: asyncio.Event, *, only: str | None = None) -> None:
+        """Runs are carried on, until told to stop; or one alone, until it is over. Raises nothing for the broker's."""
+        await self._open.runner.work(stop, only=only)
 
     def runs(self, *, account: str | None) -> list[Run]:
         """Newest first. `account`: only what is that account's; None: all of them."""
-        there = [one for one in self._board.runs.values() if account in (None, one.account_id)]
+        there = [one for one in self._open.board.runs.values() if account in {None, one.account_id}]
         return sorted(there, key=lambda one: (one.created_at, one.id), reverse=True)
 
     def run(self, run_id: str, *, account: str | None) -> Run | None:
         """One; None: there is none that this account may see."""
-        one: Run | None = self._board.runs.get(run_id)
-        return one if one is not None and account in (None, one.account_id) else None
+        one = self._open.board.runs.get(run_id)
+        return one if one is not None and account in {None, one.account_id} else None
 
-    def _new(self, kind: Kind, subscription: Subscription, by: str, **fields: Any) -> Run:  # noqa: ANN401  a run's
-        now = rfc3339(self._clock.now_ms())
-        return Run(
-            id=new_run_id(os.urandom(16)),
-            kind=kind,
-            subscription_id=subscription.id,
-            account_id=subscription.account_id,
-            incarnation=subscription.created_at,
-            by=by,
-            created_at=now,
-            updated_at=now,
-            **fields,
-        )
-
-    async def _send(
-        self, deliveries: Sequence[Delivery], run: Run | None = None, *, matched: int = 0
-    ) -> list[str | None]:
-        """What became of each; a run of them is over by then, and written."""
-        if not deliveries:
-            return []
-        try:
-            async with Outbox(self._config) as outbox:
-                problems = await outbox.each(deliveries)
-                if run is not None:
-                    sent = problems.count(None)
-                    over = replace(run, state=RunState.DONE, matched=matched, skipped=matched - sent, sent=sent)
-                    await outbox.put([], over)
-                    self._board.put(over)
-        except KafkaError as error:
-            doubt = ", and some may have been sent"
-            raise lost(error, self._config.kafka_bootstrap_servers, doubt) from error
-        return problems
+    async def _planned(self, subscription: Subscription, wish: Wish, by: str) -> Run:
+        if wish.undelivered and self._delivered is None:
+            raise Invalid(Problem("undelivered", "needs the history, which tells what was delivered"))
+        run = new_run(Kind.REPLAY, subscription, by, self._clock)
+        return await planned(self._config, wish, run, committed_only=self._open.transactions)

@@ -1,6 +1,10 @@
 """Sent again, or sent to try, on a real Kafka with a real worker: what arrives, under which id, and how often."""
 
+import signal
+import subprocess
+from collections import Counter
 from collections.abc import Iterator
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ from relay.config import Config
 from relay.errors import Conflict, Invalid
 from relay.model import State, Subscription, SubscriptionId
 from relay.replay.service import Replays
+from relay.replay.values import Preview, Run, RunState, Wish
 from relay.store.history.rows import read
 from relay.store.history.values import Delivery as Told
 from relay.store.history.values import Unreadable
@@ -92,3 +97,58 @@ async def test_a_redelivery_arrives_under_its_own_id_with_a_run_of_its_own(relay
         (test,) = [row for row in results if row["trigger"] == "test"]
         assert (test["delivery_id"], test["verdict"], test["ended_by"]) == (tried, "gave_up", "exhausted")
         assert test["event_topic"] is None
+
+
+EVENTS = 600  # three times what may be in `.now`
+QUICK = {"RELAY_COMMIT_INTERVAL_S": "0.2"}  # what is settled is known sooner, so a replay goes on sooner
+
+
+async def test_a_replay_that_is_killed_goes_on_without_a_double_or_a_gap(relay: Relay) -> None:
+    """Every event of before that its subscription wants, once, under the id that live traffic would have given it."""
+    async with Journal() as journal:
+        await prepare(relay)
+        await relay.subscribe("live", journal.url("ok/live"), events="lead.updated")
+        worker = relay.worker(**QUICK)
+        await relay.emit([an_event() for _ in range(EVENTS)] + [an_event(action="created") for _ in range(10)])
+        await relay.emit([an_event(account="acct-2") for _ in range(10)])
+        await until(lambda: len(journal.of("ok/live")) == EVENTS)
+        await relay.subscribe("late", journal.url("ok/late"), "--filter", '{"action": {"$neq": "created"}}')
+        runner = replaying(relay)
+        async with Replays(configured(relay)) as replays:
+            late = await subscription(relay, "late")
+            preview = await replays.preview(late, Wish(since_ms=0))
+            run = await replays.start(late, Wish(since_ms=0), by=BY)
+            await until(lambda: len(journal.of("ok/late")) >= EVENTS // 4)
+            await relay.end(runner, signal.SIGKILL)
+            at = len(journal.of("ok/late"))
+            await relay.emit([an_event()])  # live traffic's, for both
+            replaying(relay)
+            took = await until(lambda: is_over(replays, run))
+            await until(lambda: len(journal.of("ok/late")) >= EVENTS + 1)
+            over = replays.run(run.id, account="acct-1")
+        await relay.end(worker)
+        print(f"killed at {at}, then {took:.1f} s")
+
+        assert preview == Preview(events=EVENTS + 20, matched=EVENTS, to_send=EVENTS, lost=(), exact=True)
+        assert over is not None
+        assert (over.state, over.matched, over.sent, over.read) == (RunState.DONE, EVENTS, EVENTS, EVENTS + 20)
+        assert at < EVENTS
+        twice = [ident for ident, count in Counter(call.id for call in journal.of("ok/late")).items() if count > 1]
+        assert len(journal.of("ok/late")) == EVENTS + 1, twice
+        assert twice == []
+        replayed = [row for row in await relay.results() if row["trigger"] == "replay"]
+        assert {row["run_id"] for row in replayed} == {run.id}
+        assert {row["subscription_id"] for row in replayed} == {"late"}
+        assert len(replayed) == EVENTS
+
+
+def replaying(relay: Relay) -> "subprocess.Popen[bytes]":
+    """A process that carries runs on."""
+    other = copy(relay)
+    other.worker_command = ("tests.kafka.replaying",)
+    return other.worker()
+
+
+def is_over(replays: Replays, run: Run) -> bool:
+    now = replays.run(run.id, account=None)
+    return now is not None and now.is_over

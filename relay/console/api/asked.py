@@ -66,6 +66,12 @@ class Asked:
 
         return self._read(name, read)
 
+    def kind(self, name: str, kind: tuple[str, tuple[type, ...]]) -> None:
+        """It is of one of these types, if it is there at all."""
+        words, types = kind
+        if name in self._given and type(self._given[name]) not in types:
+            self._problems.append(Problem(name, f"must be {words}", cited(self._given[name])))
+
     def rest(self, but: Iterable[str]) -> dict[str, object]:
         """All the other fields, for somebody else to read."""
         rest = {name: value for name, value in self._given.items() if name not in set(but)}

@@ -1,26 +1,31 @@
 """A listing as CSV or NDJSON, a page at a time: whatever it holds, no more than a page is in memory. Edge (aiohttp)."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 import orjson
 from aiohttp import web
 
-from relay.console import views
+from relay.console import exports, views
 from relay.console.api.answers import asker, query
 from relay.console.api.deliveries import PATH, search
-from relay.console.api.sheets import COLUMNS, line
 from relay.store.history.listing import MAX_LIMIT
+from relay.store.history.values import Delivery
 
-Write = Callable[[Mapping[str, Any]], bytes]
+Write = Callable[[Delivery], bytes]
 
 
 async def csv(request: web.Request) -> web.StreamResponse:
-    return await _streamed(request, "text/csv; charset=utf-8", "deliveries.csv", _row, head=line(COLUMNS))
+    def line(one: Delivery) -> bytes:
+        return exports.csv(one).encode("utf-8", "replace")
+
+    return await _streamed(request, "text/csv; charset=utf-8", "deliveries.csv", line, head=exports.CSV_HEAD.encode())
 
 
 async def ndjson(request: web.Request) -> web.StreamResponse:
-    return await _streamed(request, "application/x-ndjson", "deliveries.ndjson", _object)
+    def line(one: Delivery) -> bytes:
+        return orjson.dumps(views.delivery(one), option=orjson.OPT_APPEND_NEWLINE)
+
+    return await _streamed(request, "application/x-ndjson", "deliveries.ndjson", line)
 
 
 async def _streamed(
@@ -45,21 +50,13 @@ async def _streamed(
     await response.prepare(request)
     await response.write(head)
     while True:
-        await response.write(b"".join(write(views.delivery(one)) for one in page.deliveries))
+        await response.write(b"".join(write(one) for one in page.deliveries))
         if page.cursor is None:
             break
         # A failure from here on breaks the connection: whoever reads sees that the end of the chunks is missing.
         page = await desk.deliveries(who, wanted, cursor=page.cursor, limit=MAX_LIMIT)
     await response.write_eof()
     return response
-
-
-def _row(delivery: Mapping[str, Any]) -> bytes:
-    return line(delivery[name] for name in COLUMNS)
-
-
-def _object(delivery: Mapping[str, Any]) -> bytes:
-    return orjson.dumps(delivery, option=orjson.OPT_APPEND_NEWLINE)
 
 
 ROUTES = [web.get(PATH + ".csv", csv), web.get(PATH + ".ndjson", ndjson)]

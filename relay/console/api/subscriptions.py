@@ -1,15 +1,25 @@
 """Webhooks over HTTP. Edge (aiohttp)."""
 
 from http import HTTPStatus
+from types import NoneType
 from typing import Any
 
 from aiohttp import web
 
 from relay.console.api.answers import answer, asker, body, query
+from relay.console.api.asked import Asked
+from relay.console.api.idempotency import subscription_id
+from relay.console.api.repeats import key_of, once
 from relay.console.desk.subscribing import STATES
 
 PATH = "/api/v1/subscriptions"
 LIMIT = 50
+KINDS = {
+    **dict.fromkeys(("events", "bot_ids", "signatures"), ("a list", (list,))),
+    **dict.fromkeys(("filter", "tls"), ("a JSON object or null", (dict, NoneType))),
+    **dict.fromkeys(("timeout_s", "rate_per_s"), ("a number or null", (int, float, NoneType))),
+    "max_in_flight": ("a whole number or null", (int, NoneType)),
+}
 
 
 async def listed(request: web.Request) -> web.Response:
@@ -27,9 +37,11 @@ async def listed(request: web.Request) -> web.Response:
 async def created(request: web.Request) -> web.Response:
     desk, who = asker(request)
     asked = await body(request)
-    secret, form = asked.text("secret"), asked.rest(but=("secret",))
+    secret, form = asked.text("secret"), _form(asked, but=("secret",))
     asked.done()
-    one, generated = await desk.create(who, form, secret=secret)
+    key = key_of(request)
+    ident = None if key is None else subscription_id(who.name, key)
+    one, generated = await desk.create(who, form, secret=secret, ident=ident)
     location = f"{PATH}/{one['id']}"
     return answer({"subscription": one, "secret": generated}, HTTPStatus.CREATED, ETag=one["etag"], Location=location)
 
@@ -43,7 +55,7 @@ async def one(request: web.Request) -> web.Response:
 async def updated(request: web.Request) -> web.Response:
     desk, who = asker(request)
     asked = await body(request)
-    form = asked.rest(but=())
+    form = _form(asked)
     asked.done()
     return _shown(await desk.update(who, request.match_info["id"], form, if_match=_if_match(request)))
 
@@ -85,6 +97,13 @@ async def rotated(request: web.Request) -> web.Response:
     return answer({"subscription": one, "secret": generated}, ETag=one["etag"])
 
 
+def _form(asked: Asked, *, but: tuple[str, ...] = ()) -> dict[str, object]:
+    """What is for `forms.read_form`, which takes a command line's spellings too: of JSON, each field has its kind."""
+    for name, kinds in KINDS.items():
+        asked.kind(name, kinds)
+    return asked.rest(but=but)
+
+
 def _if_match(request: web.Request) -> str | None:
     return request.headers.get("If-Match")
 
@@ -95,11 +114,11 @@ def _shown(one: dict[str, Any]) -> web.Response:
 
 ROUTES = [
     web.get(PATH, listed),
-    web.post(PATH, created),
+    web.post(PATH, once(created)),
     web.get(PATH + "/{id}", one),
     web.patch(PATH + "/{id}", updated),
     web.delete(PATH + "/{id}", deleted),
     web.post(PATH + "/{id}/pause", paused),
     web.post(PATH + "/{id}/resume", resumed),
-    web.post(PATH + "/{id}/rotate", rotated),
+    web.post(PATH + "/{id}/rotate", once(rotated)),
 ]

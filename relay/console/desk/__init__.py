@@ -5,16 +5,23 @@ who may do what. What belongs to another account is not found, whatever it is.
     means          what a desk works with
     subscribing    webhooks: seen, made, changed, tried out        edge
     telling        Delivery History                                edge
+    sending        tests, redeliveries, replays                    edge
+    trying         filters tried out, results as they come         edge
+    governing      lanes, completeness, erasing                    edge
+    whose          whose a subscription is, and edits of theirs    pure
 """
 
+from relay.console.desk.governing import Governing
 from relay.console.desk.means import Means
+from relay.console.desk.sending import Sending
 from relay.console.desk.subscribing import Subscribing
 from relay.console.desk.telling import Telling
+from relay.console.desk.trying import Trying
 
 __all__ = ["Desk", "Means"]
 
 
-class Desk(Subscribing, Telling):
+class Desk(Subscribing, Telling, Sending, Trying, Governing):
     """
     All of it.
 

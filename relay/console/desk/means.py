@@ -1,10 +1,15 @@
 """What a desk works with."""
 
-from dataclasses import dataclass
+import asyncio
+from dataclasses import dataclass, field
 
+from relay.access.values import Action, Principal
 from relay.clock import Clock
 from relay.config import Config
+from relay.console.live import Live
+from relay.console.opening import Opening
 from relay.console.roster import Roster
+from relay.replay.service import Replays
 from relay.store.history.port import History
 from relay.store.keyring import KeyRing
 
@@ -18,6 +23,9 @@ class Means:
     history: History
     keys: KeyRing
     clock: Clock
+    live: Live
+    replays: Opening[Replays]
+    reconciling: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: it reads whole topics
 
 
 class Seat:
@@ -29,3 +37,8 @@ class Seat:
     def now_ms(self) -> int:
         """Milliseconds since the epoch, as the desk has it."""
         return self._means.clock.now_ms()
+
+    async def _audit(
+        self, who: Principal, action: Action, account_id: str | None, subject: str, **details: object
+    ) -> None:
+        """It was done, and is written down."""

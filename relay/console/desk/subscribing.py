@@ -67,7 +67,7 @@ class Subscribing(Seat):
             (one, why)
             for one, why in map(_last, self._means.roster.all().values())
             if one is not None
-            and whose.sees(who, one.account_id)
+            and who.sees(one.account_id)
             and account in (None, one.account_id)
             and state in (None, one.state.value)
             and _holds(one, text)
@@ -86,7 +86,7 @@ class Subscribing(Seat):
         return views.subscription(one, self._means.keys, unreadable=why)
 
     async def create(
-        self, who: Principal, form: Mapping[str, object], *, secret: str | None = None
+        self, who: Principal, form: Mapping[str, object], *, secret: str | None = None, ident: str | None = None
     ) -> tuple[dict[str, Any], str | None]:
         """
         A new one; and its secret where that was generated: it is shown this once.
@@ -95,10 +95,11 @@ class Subscribing(Seat):
             who: Who makes it; whoever is bound to an account makes it there.
             form: Field -> what was written, as `forms.read_form` takes it.
             secret: What it signs with; None: one is generated.
+            ident: Its id where the form has none; None: one is made up.
         """
         who.require(Scope.WRITE)
         values, key = self._checked(whose.own(who, form), secret, needed=NEEDED)
-        subscription_id = SubscriptionId(values.pop("id", None) or new_id())
+        subscription_id = SubscriptionId(values.pop("id", None) or ident or new_id())
         used, means = key or generated_secret(), self._means
         new = made(subscription_id, values, used, means.keys, by=who.name, now_ms=means.clock.now_ms())
         await means.roster.edit(create(new, quota=means.config.max_subscriptions_per_account))

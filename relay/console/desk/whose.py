@@ -17,11 +17,6 @@ from relay.store.edits import Changes, Edit, Existing, Stored, account_of, chang
 Alter = Callable[[Subscription], Subscription]
 
 
-def sees(who: Principal, account: str | None) -> bool:
-    """Whether what is this account's is theirs to see; None: nobody knows whose it is."""
-    return who.account is None or who.account == account
-
-
 def missing(subscription_id: str) -> NotFound:
     """That there is none, or none that they may see: which of the two is nobody's business."""
     return NotFound(f"there is no subscription {shown(subscription_id)}")
@@ -104,7 +99,7 @@ def there(who: Principal, existing: Mapping[SubscriptionId, Stored], subscriptio
         NotFound: There is none that they may see.
     """
     one = existing.get(SubscriptionId(subscription_id))
-    if one is None or not sees(who, account_of(one)):
+    if one is None or not who.sees(account_of(one)):
         raise missing(subscription_id)
     return one
 
