@@ -1,6 +1,7 @@
 """All of relay as its users run it: a broker, a worker, a console, each a process of its own; receivers beside them."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ from aiohttp import web
 from relay.verification import verify
 from tests.kafka.driver import ROOT, Relay, until
 
+TOKEN = re.compile(r"rly_[A-Za-z0-9_-]{43}")
 STARTS_S = 30.0  # a console on a machine with much to do
 
 
@@ -19,6 +21,7 @@ class Console(Relay):
     """The `relay` command, and a console that it starts."""
 
     url = ""
+    token = ""  # the first, an admin's
 
     def __init__(self, bootstrap: str, prefix: str, folder: Path, **settings: str) -> None:
         where = {
@@ -29,12 +32,7 @@ class Console(Relay):
 
     async def console(self) -> subprocess.Popen[bytes]:
         """It listens; `url` says where."""
-        path = self.folder / f"console-{len(self.processes)}.log"
-        with path.open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "relay", "console"], cwd=ROOT, env=self.env, stdout=log, stderr=log
-            )
-        self.processes.append(process)
+        path, process = self._started()
 
         def address() -> str:
             assert process.poll() is None, path.read_text()
@@ -43,7 +41,21 @@ class Console(Relay):
 
         await until(address, STARTS_S)
         self.url = f"http://{address()}"
+        self.token = self.token or await self._first(path)
         return process
+
+    async def _first(self, path: Path) -> str:
+        await until(lambda: TOKEN.search(path.read_text()), STARTS_S)
+        found = TOKEN.search(path.read_text())
+        return found[0] if found else ""
+
+    def _started(self) -> tuple[Path, subprocess.Popen[bytes]]:
+        path = self.folder / f"console-{len(self.processes)}.log"
+        command = [sys.executable, "-m", "relay", "console"]
+        with path.open("wb") as log:
+            process = subprocess.Popen(command, cwd=ROOT, env=self.env, stdout=log, stderr=log)
+        self.processes.append(process)
+        return path, process
 
 
 class Answering:

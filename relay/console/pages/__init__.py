@@ -17,7 +17,7 @@ from aiohttp import web
 from relay.access.values import Principal
 from relay.console.desk import Desk
 from relay.console.keys import DESK, PRINCIPAL
-from relay.console.pages import deliveries, editing, operations, overview, people, replays, sending, webhooks
+from relay.console.pages import access, deliveries, editing, operations, overview, people, replays, sending, webhooks
 from relay.console.pages.assets import PREFIX, Assets
 from relay.console.pages.rendering import environment
 from relay.console.pages.visit import ENVIRONMENT, Visit
@@ -28,10 +28,11 @@ OTHERS = ("/api/", PREFIX)  # paths whose answers are no pages
 def routes(app: web.Application, desk: Desk) -> None:
     """The pages of this desk are served."""
     assets = Assets()
+    app[DESK] = desk
     app[ENVIRONMENT] = environment(assets)
     app.middlewares.append(_missing)
     app.router.add_get(PREFIX + "{name:.+}", assets.serve)
-    for part in (overview, editing, webhooks, sending, deliveries, replays, operations, people):
+    for part in (overview, editing, webhooks, sending, deliveries, replays, operations, access, people):
         app.add_routes(part.ROUTES)
 
 

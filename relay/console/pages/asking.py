@@ -142,6 +142,8 @@ def _event(shown: Mapping[str, str], problems: list[Problem]) -> str | None:
 
 def _status(shown: Mapping[str, str], problems: list[Problem]) -> int | None:
     """
+    As the history asks for it.
+
     >>> _status({"status": "503"}, []), _status({"status": "5xx"}, [])
     (503, 5)
     """

@@ -1,4 +1,4 @@
-"""Bytes of a request or an answer -> what a page shows of them: text alone, and no more of it than a page bears. Pure."""
+"""Bytes of a request or an answer -> what a page shows of them: text, and no more than a page bears. Pure."""
 
 from base64 import b64decode
 from collections.abc import Mapping

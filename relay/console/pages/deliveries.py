@@ -76,13 +76,13 @@ async def one(visit: Visit) -> web.Response:
         poll=path + forms.query({"run": run, "attempt": visit.asked("attempt"), "seen": str(it.records)}),
         may_redeliver=visit.who.may(Scope.WRITE),
         event_time_ms=words.parsed(step.result.get("event_time")) if step else None,
-        **(await _request(visit, it.delivery_id, step)),
+        **_request(step),
         answer_headers=story.headers(step.result.get("response_headers")) if step else {},
         answer=bodies.answer(step.result) if step else None,
     )
 
 
-async def _request(visit: Visit, delivery_id: str, step: Step | None) -> dict[str, object]:
+def _request(step: Step | None) -> dict[str, object]:
     """What was sent: as the result has it."""
     result = step.result if step else {}
     return {"url": result.get("url") or "", "request_headers": story.headers(result.get("request_headers"))}

@@ -47,9 +47,11 @@ PLACES: tuple[tuple[str, tuple[tuple[str, str, bool, Scope], ...]], ...] = (
         "Operation",
         (
             ("/lanes", "Lanes", False, Scope.READ),
+            ("/notices", "Notices", False, Scope.READ),
             ("/reconcile", "Reconcile", True, Scope.READ),
         ),
     ),
+    ("Administration", (("/access", "Access", False, Scope.ADMIN),)),
 )
 
 

@@ -2,7 +2,7 @@
 
 from aiohttp import web
 
-from relay.console.pages import forms, proof, words
+from relay.console.pages import forms, notices, proof, words
 from relay.console.pages.names import names
 from relay.console.pages.visit import Visit, handled
 from relay.errors import Conflict, Invalid
@@ -13,7 +13,10 @@ RANGES_MS = {"15m": 15 * words.MINUTE_MS, "1h": words.HOUR_MS, "6h": 6 * words.H
 
 async def lanes(visit: Visit) -> web.Response:
     """Of each webhook with work, worst first."""
-    page = await visit.desk.lanes(visit.who)
+    try:
+        page = await visit.desk.lanes(visit.who)
+    except Invalid as invalid:  # no worker can be asked: its address is not known
+        page = {"items": [], "total": 0, "trouble": [one.rule for one in invalid.problems]}
     known = await names(visit, [one["subscription_id"] for one in page["items"]])
     rows = [
         dict(one)
@@ -46,7 +49,19 @@ async def reconcile(visit: Visit) -> web.Response:
     )
 
 
+async def noticed(visit: Visit) -> web.Response:
+    """What people must hear of."""
+    told = await visit.desk.notices(visit.who)
+    known = await names(visit, {str(one.get("subscription_id")) for one in (*told.notices, *told.standing)})
+    return await visit.page(
+        "notices.html",
+        rows=[notices.row(one, known) for one in told.notices],
+        standing=[notices.row(one, known) for one in told.standing],
+    )
+
+
 ROUTES = [
+    web.get("/notices", handled(noticed)),
     web.get("/lanes", handled(lanes)),
     web.get("/reconcile", handled(reconcile)),
 ]

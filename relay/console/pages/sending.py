@@ -20,7 +20,7 @@ class Tested:
 
     id: str
     is_settled: bool
-    chip: words.Chip = words.Chip("wait", "On its way")
+    chip: words.Chip | None = None
     words: str = ""
     elapsed: str = ""
     headers: Mapping[str, str] | None = None

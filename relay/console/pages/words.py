@@ -169,6 +169,8 @@ def parsed(text: object) -> int | None:
 
 def duration(ms: float | None) -> str:
     """
+    As short as it is still told apart.
+
     >>> duration(0.4), duration(412), duration(2_340), duration(90_000), duration(None)
     ('<1 ms', '412 ms', '2.3 s', '90 s', '–')
     """
@@ -195,6 +197,8 @@ def share(value: float | None) -> str:
 
 def count(number: int) -> str:
     """
+    With commas.
+
     >>> count(1234567)
     '1,234,567'
     """
@@ -203,6 +207,8 @@ def count(number: int) -> str:
 
 def size(number: int | None) -> str:
     """
+    In powers of 1024.
+
     >>> size(999), size(4_096), size(3_000_000), size(None)
     ('999 B', '4.0 KiB', '2.9 MiB', '–')
     """
