@@ -78,6 +78,19 @@ def banners(age: Age) -> list[Banner]:
     return [Banner(tone="wait", title="The history is late:", text=f"{age.trouble}.")]
 
 
+def person(name: str) -> str:
+    """
+    Who that is, in short.
+
+    >>> person("token:tok_abc (CI)"), person("proxy:alice"), person("cli:root")
+    ('CI', 'alice', 'root')
+    """
+    kind, _, rest = name.partition(":")
+    if kind == "token" and rest.endswith(")") and " (" in rest:
+        return rest.partition(" (")[2][:-1]
+    return rest or kind
+
+
 def is_here(path: str) -> bool:
     r"""
     Whether a path leads to a page of ours, so that nobody is sent elsewhere.

@@ -29,6 +29,7 @@ def environment(assets: Assets) -> Environment:
         "duration": words.duration,
         "event_name": words.event_name,
         "size": words.size,
+        "sentence": words.sentence,
         "count": words.count,
         "segment": segment,
     }

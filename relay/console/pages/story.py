@@ -11,6 +11,7 @@ from typing import Any
 
 from relay.console.pages import words
 from relay.console.pages.words import Chip
+from relay.model import Trigger
 from relay.store.history.values import Delivery, Detail, State
 
 
@@ -24,8 +25,9 @@ class Row:
     subscription_id: str
     event_type: str
     lead_id: str
-    attempt: str
-    trigger: str
+    attempt: int
+    deferrals: int
+    trigger: str  # empty: its event, as nearly always
     elapsed: str
     next_ms: int | None
     created_ms: int
@@ -66,8 +68,9 @@ def row(one: Delivery, names: Mapping[str, str]) -> Row:
         subscription_id=one.subscription_id,
         event_type=one.event_type,
         lead_id=one.lead_id,
-        attempt=str(one.attempt) + (f" +{one.deferrals} put off" if one.deferrals else ""),
-        trigger=words.TRIGGERS.get(one.trigger, one.trigger),
+        attempt=one.attempt,
+        deferrals=one.deferrals,
+        trigger="" if one.trigger == Trigger.EVENT else words.TRIGGERS.get(one.trigger, one.trigger),
         elapsed=words.duration(one.elapsed_ms),
         next_ms=one.next_attempt_ms,
         created_ms=one.created_ms,

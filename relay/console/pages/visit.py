@@ -86,6 +86,7 @@ class Visit:
         age = await self.desk.age()
         around = {
             "who": self.who,
+            "person": frame.person(self.who.name),
             "may_write": self.who.may(Scope.WRITE),
             "navigation": frame.navigation(self.who, self.request.path),
             "banners": [*frame.banners(age), *self.banners],

@@ -217,3 +217,13 @@ def size(number: int | None) -> str:
     if number < 1024:  # noqa: PLR2004  a KiB
         return f"{number} B"
     return f"{number / 1024:.1f} KiB" if number < 1024 * 1024 else f"{number / 1024 / 1024:.1f} MiB"
+
+
+def sentence(text: str) -> str:
+    """
+    As one begins.
+
+    >>> sentence("the broker does not answer")
+    'The broker does not answer'
+    """
+    return text[:1].upper() + text[1:]
