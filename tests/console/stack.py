@@ -45,9 +45,12 @@ class Console(Relay):
         return process
 
     async def _first(self, path: Path) -> str:
-        await until(lambda: TOKEN.search(path.read_text()), STARTS_S)
-        found = TOKEN.search(path.read_text())
-        return found[0] if found else ""
+        def first() -> str:
+            found = TOKEN.search(path.read_text())
+            return found[0] if found else ""
+
+        await until(first, STARTS_S)
+        return first()
 
     def _started(self) -> tuple[Path, subprocess.Popen[bytes]]:
         path = self.folder / f"console-{len(self.processes)}.log"

@@ -12,8 +12,8 @@ def command(url: str, headers: Mapping[str, str], body: bytes | None) -> str:
     For a POSIX shell, one argument a line. A body that is no text is left out, for a shell's argument holds no NUL.
 
     >>> print(command("https://a.example/hook", {"relay-event": "lead.updated"}, b"{}"))
-    curl -X POST https://a.example/hook \\
-      -H 'relay-event: lead.updated' \\
+    curl -X POST https://a.example/hook \
+      -H 'relay-event: lead.updated' \
       --data-binary '{}'
     """
     lines = [f"curl -X POST {quoted(url)}"]

@@ -68,7 +68,7 @@ def header_lines(typed: str) -> dict[str, str]:
     r"""
     A header a line.
 
-    >>> header_lines("Authorization: Bearer x\\n\\nX-Team: leads")
+    >>> header_lines("Authorization: Bearer x\n\nX-Team: leads")
     {'Authorization': 'Bearer x', 'X-Team': 'leads'}
 
     Raises:
