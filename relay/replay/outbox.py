@@ -23,7 +23,7 @@ from relay.pipeline.results import later
 from relay.replay.runs import encode
 from relay.replay.values import Run
 from relay.store.follow import PARTITION
-from relay.store.subscriptions import OVERTAKEN
+from relay.store.writer import OVERTAKEN
 from relay.topics import Topics
 
 TRANSACTION_MS = 5_000  # one takes milliseconds; a killed writer's holds up what stands behind it for so long, and 10 s

@@ -11,6 +11,8 @@ from relay.settings import cited
 T = TypeVar("T")
 
 MAX_TEXT = 4 * 1024  # characters of a field: the longest that means something is a header's value
+MAX_CURSOR = 400  # a place in each of some partitions
+MAX_QUERY = 256  # of a field of a query: ids and words
 MAX_WHOLE = 2**63 - 1
 MAX_DIGITS = 19
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -19,16 +21,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Asked:
     """Fields of a body, or of a query; `done` comes last, and tells what nobody has asked for."""
 
-    def __init__(self, given: Mapping[str, object], *, problems: Iterable[Problem] = ()) -> None:
+    def __init__(self, given: Mapping[str, object], *, problems: Iterable[Problem] = (), most: int = MAX_TEXT) -> None:
+        """`most`: characters of a text, where nothing else is said."""
         self._given = given
+        self._most = most
         self._known: list[str] = []
         self._problems = list(problems)
 
-    def text(self, name: str, *, most: int = MAX_TEXT) -> str | None:
+    def text(self, name: str, *, most: int | None = None) -> str | None:
         """As it was written; None: it was not."""
-        return self._read(name, lambda value: _text(value, most))
+        return self._read(name, lambda value: _text(value, self._most if most is None else most))
 
-    def needed(self, name: str, *, most: int = MAX_TEXT) -> str:
+    def cursor(self) -> str | None:
+        """Of the page before."""
+        return self.text("cursor", most=MAX_CURSOR)
+
+    def needed(self, name: str, *, most: int | None = None) -> str:
         """As `text`, and it must be there."""
         value = self.text(name, most=most)
         if value is None and not any(problem.field == name for problem in self._problems):
@@ -114,7 +122,7 @@ def once(pairs: Iterable[tuple[str, str]]) -> Asked:
         if name in given:
             problems.append(Problem(cited(name), "is given more than once"))
         given[name] = value
-    return Asked(given, problems=problems)
+    return Asked(given, problems=problems, most=MAX_QUERY)
 
 
 def _text(value: object, most: int) -> str:

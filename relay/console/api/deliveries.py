@@ -33,7 +33,7 @@ def search(asked: Asked) -> Search:
 async def listed(request: web.Request) -> web.Response:
     desk, who = asker(request)
     asked = query(request)
-    wanted, cursor, limit = search(asked), asked.text("cursor"), asked.whole("limit")
+    wanted, cursor, limit = search(asked), asked.cursor(), asked.whole("limit")
     asked.done()
     page = await desk.deliveries(who, wanted, cursor=cursor, limit=LIMIT if limit is None else limit)
     items = [views.delivery(one) for one in page.deliveries]
