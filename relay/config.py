@@ -39,6 +39,8 @@ _DISABLING_LATER = settings.not_built("this version disables no subscription for
 
 
 _MAX_AGE = within(settings.duration, "1s", "30d", "results are kept for 30 d, and none would tell of it any more")
+_HISTORY_RETENTION = within(settings.duration, "1h", "3650d", "as of topics: it may well outlive theirs")
+_HISTORY_BYTES = within(settings.size, "16MiB", "1048576GiB", "less is no history, only its tables")
 _TOPIC = settings.name(249, "Kafka's rule for topics")
 _LOG_FORMAT: Reader[Literal["console", "json"]] = settings.one_of("console", "json")
 _LOG_LEVEL: Reader[Literal["debug", "info", "warning", "error"]] = settings.one_of("debug", "info", "warning", "error")
@@ -129,8 +131,12 @@ class Config:
     )
     secret_keys_file: str | None = setting(None, str, secret=True)  # some put the keys themselves here
     metrics_address: tuple[str, int] = setting(("127.0.0.1", 9464), settings.address)
+    # whom to ask for lanes; none: whoever listens at metrics_address
+    worker_addresses: tuple[tuple[str, int], ...] = setting((), settings.listed(settings.address))
     console_address: tuple[str, int] = setting(("127.0.0.1", 8080), settings.address)
     database_url: str = setting("sqlite+aiosqlite:///relay.db", settings.database, secret=True)  # may hold a password
+    history_retention_s: int = setting(kept.MONTH_S, _HISTORY_RETENTION, variable="RELAY_HISTORY_RETENTION")
+    history_bytes: int | None = setting(None, _HISTORY_BYTES)
     log_format: Literal["console", "json"] | None = setting(None, _LOG_FORMAT)  # None: by whether stderr is a terminal
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", _LOG_LEVEL)
 

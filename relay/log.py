@@ -61,6 +61,9 @@ EVENTS = {
     "producer.failed": "A batch was not acknowledged; a new producer sends it again.",
     "producer.unreachable": "No new producer could be had yet.",
     "producer.replaced": "A new producer has taken over.",
+    # completeness
+    "progress.troubled": "What is settled could not be told to relay.progress; commits go on, and it is told later.",
+    "progress.dropped": "It could not be told for too long: `relay reconcile` will call these offsets unknown.",
     # subscriptions
     "subscriptions.loaded": "Read to the end of their topic.",
     "subscription.changed": "In force from now on.",
@@ -72,7 +75,15 @@ EVENTS = {
     "disabling.troubled": "A subscription could not be disabled just now; trying again, and with its next 410.",
     "endpoint.failing": "It has taken nothing for an hour.",
     "endpoint.recovered": "It takes deliveries again, after it was told to be failing.",
+    "notices.troubled": "Their topic cannot be read just now; trying again.",
+    "notices.unreadable": "Records of the notices topic that are no notices: passed over.",
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
+    # console
+    "console.listening": "The console's API and pages are served here.",
+    "console.troubled": "Something that the console needs the broker for cannot be opened; trying again.",
+    "live.troubled": "Results cannot be followed for those who look on; trying again.",
+    "console.stopping": "SIGTERM or SIGINT: live streams end, requests under way have 5 s.",
+    "console.stopped": "The console has ended.",
     # who may do what
     "token.unreadable": "A record of the tokens' topic cannot be read; whoever holds that token is not let in.",
     "tokens.troubled": "Their topic cannot be followed just now; trying again.",

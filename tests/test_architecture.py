@@ -19,6 +19,7 @@ PURE = (
             "ledger",
             "settled",
             "holdings",
+            "covered",
             "seen",
             "watch",
             "delays",
@@ -37,6 +38,7 @@ PURE = (
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits", "sound", "audited")),
     *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
+    "relay/notices/board.py",
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
@@ -193,7 +195,9 @@ RUN_FOR_REAL = {
         *("tail", "projector", "port", "env", "m0001_history"),
     ),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
+    "tests/contracts/test_notices.py": ("news", "posted"),
     "tests/contracts/test_deliver.py": ("wire",),
+    "tests/cli/test_deliveries.py": ("erase",),
     "tests/kafka/test_watchdog.py": ("sights",),
     "tests/cli/test_commands.py": ("app", "common", "tools", "samples", "send", "listen", "check", "apply", "topics"),
 }

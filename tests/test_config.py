@@ -22,7 +22,7 @@ DISABLE_AFTER MAX_SUBSCRIPTIONS_PER_ACCOUNT DRAIN_S REBALANCE_DRAIN_S COMMIT_INT
 ALLOW_HTTP ALLOW_NETWORKS EGRESS_PROXY TLS_DIR SECRET_KEYS SECRET_KEYS_FILE METRICS_ADDRESS CONSOLE_ADDRESS
 DATABASE_URL LOG_FORMAT LOG_LEVEL
 LANE_IN_FLIGHT LANE_QUEUE LANE_WAIT_S BREAKER_SHARE BREAKER_ATTEMPTS BREAKER_WINDOW_S BREAKER_COOLDOWN_S
-ALLOW_METADATA
+ALLOW_METADATA HISTORY_RETENTION HISTORY_BYTES
 """.split()  # noqa: SIM905  40 lines of quotes would say no more
 
 
@@ -85,9 +85,11 @@ def test_nothing_set_is_a_configuration() -> None:
     assert (config.metrics_address, config.console_address) == (("127.0.0.1", 9464), ("127.0.0.1", 8080))
     assert (
         config.database_url,
+        config.history_retention_s,
+        config.history_bytes,
         config.log_format,
         config.log_level,
-    ) == ("sqlite+aiosqlite:///relay.db", None, "info")
+    ) == ("sqlite+aiosqlite:///relay.db", 2_592_000, None, None, "info")
     assert (
         config.allow_http,
         config.allow_networks,
@@ -140,6 +142,8 @@ def test_nothing_set_is_a_configuration() -> None:
         ("METRICS_ADDRESS", "[::1]:0", "metrics_address", ("::1", 0)),
         ("CONSOLE_ADDRESS", "0.0.0.0:80", "console_address", ("0.0.0.0", 80)),
         ("DATABASE_URL", "postgresql+asyncpg://db/relay", "database_url", "postgresql+asyncpg://db/relay"),
+        ("HISTORY_RETENTION", "90d", "history_retention_s", 7_776_000),
+        ("HISTORY_BYTES", "20GiB", "history_bytes", 21_474_836_480),
         ("LOG_FORMAT", "json", "log_format", "json"),
         ("LOG_LEVEL", "debug", "log_level", "debug"),
     ],
