@@ -15,17 +15,18 @@ from importlib.util import find_spec
 import structlog
 from aiohttp import web
 
-from relay.access.values import Principal, Scope
+from relay.access.store import Access
 from relay.clock import SystemClock
 from relay.config import Config
 from relay.console.api import routes as api
 from relay.console.api.answers import MAX_BODY_BYTES
 from relay.console.desk import Desk, Means
-from relay.console.keys import DESK, PRINCIPAL, STOPPING
+from relay.console.keys import DESK, PRINCIPAL, STILL, STOPPING
 from relay.console.live import Live
-from relay.console.opening import Opening
+from relay.console.opening import Opening, started
 from relay.console.roster import Roster
 from relay.errors import ConfigProblem, Problem
+from relay.notices.posted import Notices
 from relay.replay.service import Replays
 from relay.settings import spelled
 from relay.store.history.projector import Projector
@@ -38,7 +39,9 @@ PAGES = "relay.console.pages"
 STOP_S = 5.0  # for requests under way; a live stream is told to end first
 
 
-async def serve(config: Config, stop: asyncio.Event, *, listening: Callable[[int], None] | None = None) -> None:
+async def serve(
+    config: Config, stop: asyncio.Event, *, listening: Callable[[int], None], first: Callable[[str], None]
+) -> None:
     """
     Until told to stop.
 
@@ -46,6 +49,7 @@ async def serve(config: Config, stop: asyncio.Event, *, listening: Callable[[int
         config: All of it.
         stop: Set when it should end.
         listening: Is told the port, once there is one.
+        first: Is told the first token, where there was none: an admin's, and shown nowhere else.
 
     Raises:
         ConfigProblem: The address cannot be listened on.
@@ -54,6 +58,8 @@ async def serve(config: Config, stop: asyncio.Event, *, listening: Callable[[int
     history, roster, clock = SqlHistory(config.database_url), Roster(config), SystemClock()
     live = Live(config, epoch=os.urandom(4).hex())
     replays = Opening("replays", lambda: Replays(config, delivered=history.delivered))
+    access = Opening("tokens", lambda: started(Access(config)))
+    notices = Opening("notices", lambda: started(Notices(config)))
     desk = Desk(
         Means(
             config=config,
@@ -63,14 +69,21 @@ async def serve(config: Config, stop: asyncio.Event, *, listening: Callable[[int
             clock=clock,
             live=live,
             replays=replays,
+            access=access,
+            notices=notices,
         )
     )
     try:
         async with served(application(desk, stop), config.console_address) as port, asyncio.TaskGroup() as group:
-            if listening is not None:
-                listening(port)
+            listening(port)
             group.create_task(Projector(config, history).run(stop))
-            work = (roster.follow(), live.run(), replays.run(lambda _: _for_ever()))
+            work = (
+                roster.follow(),
+                live.run(),
+                replays.run(lambda it: it.work(stop)),
+                access.run(lambda it: _let_in(it, first)),
+                notices.run(lambda it: it.follow()),
+            )
             tasks = [group.create_task(one) for one in work]
             await stop.wait()
             log.info("console.stopping")
@@ -83,7 +96,7 @@ async def serve(config: Config, stop: asyncio.Event, *, listening: Callable[[int
 
 def application(desk: Desk, stop: asyncio.Event) -> web.Application:
     """The API, and the pages where they are there."""
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[api.problems, _everybody])
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[api.problems, _known])
     app[DESK], app[STOPPING] = desk, stop
     api.routes(app)
     if find_spec(PAGES) is not None:
@@ -91,13 +104,20 @@ def application(desk: Desk, stop: asyncio.Event) -> web.Application:
     return app
 
 
-async def _for_ever() -> None:
-    await asyncio.Event().wait()
+async def _let_in(access: Access, first: Callable[[str], None]) -> None:
+    """Whoever has a token; and where there is none at all, somebody is told the first."""
+    token = await access.first_token()
+    if token is not None:
+        first(token)
+    await access.follow()
 
 
 @web.middleware
-async def _everybody(request: web.Request, handler: api.Handler) -> web.StreamResponse:
-    request[PRINCIPAL] = Principal(name="everybody", scope=Scope.ADMIN)
+async def _known(request: web.Request, handler: api.Handler) -> web.StreamResponse:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    access = request.app[DESK].access
+    request[PRINCIPAL] = access.get().authenticate(token.strip()) if scheme.lower() == "bearer" else None
+    request[STILL] = lambda: access.get().authenticate(token.strip()) is not None
     return await handler(request)
 
 

@@ -72,6 +72,10 @@ class Asked:
         if name in self._given and type(self._given[name]) not in types:
             self._problems.append(Problem(name, f"must be {words}", cited(self._given[name])))
 
+    def wrong(self, name: str, rule: str, value: object) -> None:
+        """What somebody else has found of it."""
+        self._problems.append(Problem(name, rule, cited(value)))
+
     def rest(self, but: Iterable[str]) -> dict[str, object]:
         """All the other fields, for somebody else to read."""
         rest = {name: value for name, value in self._given.items() if name not in set(but)}

@@ -1,7 +1,7 @@
 """
 The live stream: server-sent events (HTML Living Standard, section 9.2). Edge (aiohttp).
 
-    event: result   data: a result's fields, but for what was sent and answered
+    event: result   data: a delivery as a listing has it, of which this result were all that is known; attempt_id
     event: missed   data: {"count": n or null}: some were passed over; the listing has them
     event: dropped  data: {"detail": …}: the stream ends; connect again, with Last-Event-ID
     : comment       each 15 s, so that nobody on the way takes the connection for dead
@@ -14,11 +14,11 @@ from contextlib import suppress
 import orjson
 from aiohttp import web
 
+from relay.console import views
 from relay.console.api.answers import asker, query
 from relay.console.api.deliveries import search
 from relay.console.keys import STILL, STOPPING
 from relay.console.live import Missed, Result
-from relay.console.looking import line
 from relay.errors import RelayError
 
 PATH = "/api/v1/stream"
@@ -77,7 +77,7 @@ async def _read(news: News, write: Write) -> str | None:
             if isinstance(one, Missed):
                 await write(_event("missed", one.id, {"count": one.count}))
             else:
-                await write(_event("result", one.id, line(one.fields)))
+                await write(_event("result", one.id, {"attempt_id": one.attempt_id} | views.delivery(one.delivery)))
     except RelayError as why:
         return str(why)
     except GONE:

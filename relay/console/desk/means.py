@@ -3,12 +3,14 @@
 import asyncio
 from dataclasses import dataclass, field
 
+from relay.access.store import Access
 from relay.access.values import Action, Principal
 from relay.clock import Clock
 from relay.config import Config
 from relay.console.live import Live
 from relay.console.opening import Opening
 from relay.console.roster import Roster
+from relay.notices.posted import Notices
 from relay.replay.service import Replays
 from relay.store.history.port import History
 from relay.store.keyring import KeyRing
@@ -25,6 +27,8 @@ class Means:
     clock: Clock
     live: Live
     replays: Opening[Replays]
+    access: Opening[Access]
+    notices: Opening[Notices]
     reconciling: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: it reads whole topics
 
 
@@ -37,6 +41,11 @@ class Seat:
     def now_ms(self) -> int:
         """Milliseconds since the epoch, as the desk has it."""
         return self._means.clock.now_ms()
+
+    @property
+    def access(self) -> Opening[Access]:
+        """Who is let in."""
+        return self._means.access
 
     async def _audit(
         self, who: Principal, action: Action, account_id: str | None, subject: str, **details: object

@@ -102,7 +102,7 @@ class Subscribing(Seat):
         subscription_id = SubscriptionId(values.pop("id", None) or ident or new_id())
         used, means = key or generated_secret(), self._means
         new = made(subscription_id, values, used, means.keys, by=who.name, now_ms=means.clock.now_ms())
-        await means.roster.edit(create(new, quota=means.config.max_subscriptions_per_account))
+        await means.roster.edit(create(new, quota=means.config.max_subscriptions_per_account), by=who.name)
         return views.subscription(new, means.keys), None if key else used.decode()
 
     async def update(
@@ -161,7 +161,8 @@ class Subscribing(Seat):
         """It is gone for good; deliveries on their way to it are dropped."""
         who.require(Scope.WRITE)
         whose.there(who, self._means.roster.all(), subscription_id)
-        await self._means.roster.edit(whose.deleted(who, subscription_id, version=version, if_match=if_match))
+        edit = whose.deleted(who, subscription_id, version=version, if_match=if_match)
+        await self._means.roster.edit(edit, by=who.name)
 
     async def rotate(
         self,
@@ -208,7 +209,7 @@ class Subscribing(Seat):
         whose.there(who, means.roster.all(), subscription_id)  # no transaction for what cannot be
         now_ms = means.clock.now_ms()
         edit = whose.changed(who, subscription_id, alter, now_ms=now_ms, version=version, if_match=if_match)
-        changes = await means.roster.edit(edit)
+        changes = await means.roster.edit(edit, by=who.name)
         new = changes.get(SubscriptionId(subscription_id))
         return views.subscription(new, means.keys) if new else await self.subscription(who, subscription_id)
 
