@@ -1,13 +1,13 @@
 """Runs and subscriptions, as their topics are: read to the end once, followed from then on. Edge (aiokafka)."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import structlog
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError
 
 from relay import settings
 from relay.broker import kafka_settings
@@ -18,12 +18,11 @@ from relay.replay import runs
 from relay.replay.values import Run
 from relay.store.edits import Stored
 from relay.store.follow import Follower
+from relay.store.following import Following, Take
 from relay.store.subscriptions import fold
 from relay.topics import Topics
 
 log = structlog.get_logger()
-
-AGAIN_S = 1.0  # between tries while the broker is in trouble
 
 
 class Board:
@@ -31,7 +30,6 @@ class Board:
 
     def __init__(self, config: Config, *, transactions: bool) -> None:
         self._config = config
-        self._settings: dict[str, Any] = kafka_settings(config)
         self._topics = Topics(config.topic_prefix)
         self._transactions = transactions
         self._stack = AsyncExitStack()
@@ -82,51 +80,47 @@ class Board:
         Raises:
             KafkaError: The broker is in trouble.
         """
-        async with self._follower(self._topics.runs) as follower:
+        settings_ = kafka_settings(self._config)
+        async with Follower(settings_, self._topics.runs, committed_only=self._transactions) as follower:
             there: dict[str, Run] = {}
             runs.fold(await follower.everything(), there)
         return there
 
     async def _open(self) -> None:
-        runs_, subscriptions = [
-            await self._stack.enter_async_context(self._follower(topic))
-            for topic in (self._topics.runs, self._topics.subscriptions)
-        ]
-        self._take_runs(await runs_.everything())
-        self._take_subscriptions(await subscriptions.everything())
+        followed = [self._following(self._topics.runs, self._all_runs, self._more_runs)]
+        followed.append(self._following(self._topics.subscriptions, self._all_subscriptions, self._more_subscriptions))
+        for one in followed:
+            self._stack.push_async_callback(one.close)
+            await one.load()
         group = await self._stack.enter_async_context(asyncio.TaskGroup())
-        for following in (
-            self._follow(runs_, self._take_runs, self.runs.clear),
-            self._follow(subscriptions, self._take_subscriptions, self._subscriptions.clear),
-        ):
-            self._stack.callback(group.create_task(following).cancel)
+        for one in followed:
+            self._stack.callback(group.create_task(one.follow()).cancel)
 
-    def _follower(self, topic: str) -> Follower:
-        return Follower(self._settings, topic, committed_only=self._transactions)
+    def _following(self, topic: str, all_of_it: Take, more: Take) -> Following:
+        return Following(
+            kafka_settings(self._config),
+            topic,
+            committed_only=self._transactions,
+            all_of_it=all_of_it,
+            more=more,
+            troubled=lambda error: log.warning("runs.troubled", error=repr(error)),
+        )
 
-    async def _follow(
-        self, follower: Follower, take: Callable[[Iterable[Record]], None], clear: Callable[[], None]
-    ) -> None:
-        """Until cancelled. Never raises for trouble of the broker's."""
-        anew = False
-        while True:
-            try:
-                records = await (follower.everything() if anew else follower.more())
-                if anew:
-                    clear()
-                anew = False
-                take(records)
-            except OffsetOutOfRangeError:
-                anew = True  # the log was cut or made anew under our feet
-            except KafkaError as error:
-                log.warning("runs.troubled", error=repr(error))
-                await asyncio.sleep(AGAIN_S)
+    def _all_runs(self, records: Sequence[Record]) -> None:
+        self.runs.clear()
+        self._more_runs(records)
 
-    def _take_runs(self, records: Iterable[Record]) -> None:
+    def _more_runs(self, records: Sequence[Record]) -> None:
         for key in runs.fold(records, self.runs):
             log.warning("run.unreadable", run_id=settings.shown(key))
-        self.changed.set()
+        if records:
+            self.changed.set()
 
-    def _take_subscriptions(self, records: Iterable[Record]) -> None:
+    def _all_subscriptions(self, records: Sequence[Record]) -> None:
+        self._subscriptions.clear()
+        self._more_subscriptions(records)
+
+    def _more_subscriptions(self, records: Sequence[Record]) -> None:
         fold(records, self._subscriptions)
-        self.changed.set()
+        if records:
+            self.changed.set()

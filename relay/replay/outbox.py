@@ -23,7 +23,7 @@ from relay.pipeline.results import later
 from relay.replay.runs import encode
 from relay.replay.values import Run
 from relay.store.follow import PARTITION
-from relay.store.subscriptions import OVERTAKEN
+from relay.store.writer import OVERTAKEN, forget
 from relay.topics import Topics
 
 TRANSACTION_MS = 5_000  # one takes milliseconds; a killed writer's holds up what stands behind it for so long, and 10 s
@@ -132,12 +132,3 @@ class Outbox:
 def transactional_id(config: Config, run_id: str) -> str:
     """Of whoever carries this run on."""
     return f"{Topics(config.topic_prefix).runs}.{run_id}"
-
-
-def forget(producer: Any) -> None:  # noqa: ANN401  an untyped library's
-    """A fenced producer's own futures are asked for their errors: asyncio would print each with its traceback."""
-    batches = [one for queue in producer._message_accumulator._batches.values() for one in queue]  # noqa: SLF001
-    waiter = producer._txn_manager._transaction_waiter if producer._txn_manager is not None else None  # noqa: SLF001
-    for future in (waiter, *(one._drain_waiter for one in batches)):  # noqa: SLF001
-        if future is not None and future.done() and not future.cancelled():
-            future.exception()
