@@ -150,7 +150,12 @@ class Console:
 
 def hook(**fields: Any) -> dict[str, Any]:  # noqa: ANN401  of a form
     """What is written of a webhook, with only the field that matters."""
-    return {"account_id": "acct-1", "name": "Hook", "url": "http://receiver.example/hook", "events": ["lead.updated"]} | fields
+    return {
+        "account_id": "acct-1",
+        "name": "Hook",
+        "url": "http://receiver.example/hook",
+        "events": ["lead.updated"],
+    } | fields
 
 
 def run(work: Any) -> Any:  # noqa: ANN401  a coroutine's

@@ -21,12 +21,25 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 class Asked:
     """Fields of a body, or of a query; `done` comes last, and tells what nobody has asked for."""
 
-    def __init__(self, given: Mapping[str, object], *, problems: Iterable[Problem] = (), most: int = MAX_TEXT) -> None:
-        """`most`: characters of a text, where nothing else is said."""
+    def __init__(
+        self,
+        given: Mapping[str, object],
+        *,
+        problems: Iterable[Problem] = (),
+        most: int = MAX_TEXT,
+        into: "Asked | None" = None,
+    ) -> None:
+        """
+        Args:
+            given: Field -> what was written.
+            problems: What is wrong already.
+            most: Characters of a text, where nothing else is said.
+            into: Whose problems these are too.
+        """
         self._given = given
         self._most = most
         self._known: list[str] = []
-        self._problems = list(problems)
+        self.problems = list(problems) if into is None else into.problems
 
     def text(self, name: str, *, most: int | None = None) -> str | None:
         """As it was written; None: it was not."""
@@ -39,13 +52,22 @@ class Asked:
     def needed(self, name: str, *, most: int | None = None) -> str:
         """As `text`, and it must be there."""
         value = self.text(name, most=most)
-        if value is None and not any(problem.field == name for problem in self._problems):
-            self._problems.append(Problem(name, "is needed"))
+        if value is None and not any(problem.field == name for problem in self.problems):
+            self.problems.append(Problem(name, "is needed"))
         return value or ""
 
     def whole(self, name: str) -> int | None:
         """A whole number, as JSON has it or as a query does."""
         return self._read(name, _whole)
+
+    def number(self, name: str, *, below: int) -> int:
+        """As `whole`; it must be there, and from 0 to below that."""
+        value = self.whole(name)
+        if value is None:
+            self.needed(name)
+        elif not 0 <= value < below:
+            self.wrong(name, f"must be from 0 to {below - 1}", value)
+        return value or 0
 
     def flag(self, name: str) -> bool | None:
         """True or false, likewise."""
@@ -58,6 +80,10 @@ class Asked:
     def texts(self, name: str, *, most: int) -> list[str] | None:
         """A list of texts; of a query, with commas between."""
         return self._read(name, lambda value: _texts(value, most))
+
+    def mappings(self, name: str, *, most: int) -> list[Mapping[str, Any]] | None:
+        """A list of JSON objects."""
+        return self._read(name, lambda value: [_object(one) for one in _list(value, most)])
 
     def mapping(self, name: str) -> Mapping[str, Any] | None:
         """A JSON object."""
@@ -78,11 +104,11 @@ class Asked:
         """It is of one of these types, if it is there at all."""
         words, types = kind
         if name in self._given and type(self._given[name]) not in types:
-            self._problems.append(Problem(name, f"must be {words}", cited(self._given[name])))
+            self.problems.append(Problem(name, f"must be {words}", cited(self._given[name])))
 
     def wrong(self, name: str, rule: str, value: object) -> None:
         """What somebody else has found of it."""
-        self._problems.append(Problem(name, rule, cited(value)))
+        self.problems.append(Problem(name, rule, cited(value)))
 
     def rest(self, but: Iterable[str]) -> dict[str, object]:
         """All the other fields, for somebody else to read."""
@@ -95,12 +121,16 @@ class Asked:
         Raises:
             Invalid: All that is wrong.
         """
+        self.close()
+        if self.problems:
+            raise Invalid(*self.problems)
+
+    def close(self) -> None:
+        """What nobody has asked for is wrong too."""
         for name in self._given:
             if name not in self._known:
                 near = difflib.get_close_matches(name[:100], self._known, 1)
-                self._problems.append(Problem(cited(name), "is unknown here" + (f": {near[0]}?" if near else "")))
-        if self._problems:
-            raise Invalid(*self._problems)
+                self.problems.append(Problem(cited(name), "is unknown here" + (f": {near[0]}?" if near else "")))
 
     def _read(self, name: str, read: Callable[[Any], T]) -> T | None:
         self._known.append(name)
@@ -110,7 +140,7 @@ class Asked:
         try:
             return read(value)
         except ValueError as rule:
-            self._problems.append(Problem(name, str(rule), cited(value)))
+            self.problems.append(Problem(name, str(rule), cited(value)))
             return None
 
 
@@ -165,9 +195,13 @@ def _time(value: object) -> int:
 
 def _texts(value: object, most: int) -> list[str]:
     listed = [one for one in value.split(",") if one] if isinstance(value, str) else value
-    if not isinstance(listed, list) or not 1 <= len(listed) <= most:
+    return [_text(one, MAX_TEXT) for one in _list(listed, most)]
+
+
+def _list(value: object, most: int) -> list[Any]:
+    if not isinstance(value, list) or not 1 <= len(value) <= most:
         raise ValueError(f"must be a list of 1 to {most}")
-    return [_text(one, MAX_TEXT) for one in listed]
+    return value
 
 
 def _object(value: object) -> Mapping[str, Any]:

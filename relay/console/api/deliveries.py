@@ -47,6 +47,13 @@ async def one(request: web.Request) -> web.Response:
     return answer(views.detail(found) | {"age": views.age(await desk.age())})
 
 
+async def sent(request: web.Request) -> web.Response:
+    desk, who = asker(request)
+    query(request).done()
+    told = await desk.sent(who, request.match_info["id"], request.match_info["attempt"])
+    return answer(views.sent(told))
+
+
 async def overview(request: web.Request) -> web.Response:
     desk, who = asker(request)
     asked = query(request)
@@ -78,6 +85,7 @@ async def age(request: web.Request) -> web.Response:
 ROUTES = [
     web.get(PATH, listed),
     web.get(PATH + "/{id}", one),
+    web.get(PATH + "/{id}/attempts/{attempt}/sent", sent),
     web.get("/api/v1/overview", overview),
     web.get("/api/v1/sparklines", sparklines),
     web.get("/api/v1/age", age),
