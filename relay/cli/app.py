@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from cyclopts import App, CycloptsError
 
 from relay import __version__
-from relay.cli import check, demo, lanes, listen, secrets, send, subscriptions, tools, topics, worker
+from relay.cli import check, demo, lanes, listen, reconcile, secrets, send, subscriptions, tools, topics, worker
 from relay.cli.common import SECRET, plain, tell
 from relay.errors import Invalid, Problem, RelayError
 from relay.refusals import lost
@@ -28,6 +28,7 @@ for command in (
     worker.worker,
     check.check,
     lanes.lanes,
+    reconcile.reconcile,
     send.send,
     listen.listen,
     tools.sign,
