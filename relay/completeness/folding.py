@@ -91,7 +91,7 @@ class _Sums:
     missed: int = 0
     surplus: int = 0
     replayed: int = 0
-    states: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    states: list[int] = field(default_factory=lambda: [0, 0, 0, 0])  # delivered, pending, given up, dropped
     missing: list[Missing] = field(default_factory=list)
     extra: list[Extra] = field(default_factory=list)
 

@@ -87,13 +87,14 @@ async def _reconciled(  # noqa: PLR0917  the question, and what is known
     for at, offset in committed.items():
         ledgers.committed(at, offset)
     if ledgers.began_ms < NEVER_MS:
-        clocks = dict[TopicPartition, int]()
         began_ms = max(0, ledgers.began_ms - SKEW_MS)
         async for record, at in log.records([topics.results, topics.dead_letters], began_ms):
-            clocks[at] = time_ms = max(record.timestamp, clocks.get(at, 0))  # the order of a log is what counts in it
-            one = outcomes.read(record.value) if at.topic == topics.results else outcomes.buried(dict(record.headers))
+            if at.topic == topics.results:
+                one = outcomes.read(record.value)
+            else:
+                one = outcomes.buried(dict(record.headers), record.timestamp)
             if isinstance(one, Outcome):
-                found.setdefault((one.topic, one.partition), Outcomes()).add(one, time_ms)
+                found.setdefault((one.topic, one.partition), Outcomes()).add(one)
             unreadable += isinstance(one, Unreadable)
     until_ms = now_ms if until_ms is None else until_ms
     ranges = await asyncio.to_thread(ledgers.ranges, found)  # seconds, for millions
