@@ -41,6 +41,8 @@ PURE = (
     "relay/notices/board.py",
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
     *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
+    *(f"relay/console/{name}.py" for name in ("etags", "cursors", "ages", "views", "exports", "desk/whose")),
+    *(f"relay/console/api/{name}.py" for name in ("asked", "problems", "idempotency")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
 # Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.

@@ -6,6 +6,7 @@ goes on by itself when they are back. Deliveries notice nothing of it either way
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,6 +15,7 @@ from importlib.util import find_spec
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from relay.access.store import Access
 from relay.clock import SystemClock
@@ -122,6 +124,13 @@ async def _known(request: web.Request, handler: api.Handler) -> web.StreamRespon
     return await handler(request)
 
 
+class _Ours(logging.Filter):
+    """What callers send that is no HTTP is answered, and is no fault of ours: anybody could fill the log with it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
 @asynccontextmanager
 async def served(app: web.Application, at: tuple[str, int]) -> AsyncIterator[int]:
     """
@@ -130,7 +139,11 @@ async def served(app: web.Application, at: tuple[str, int]) -> AsyncIterator[int
     Raises:
         ConfigProblem: It cannot be.
     """
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_S, max_line_size=MAX_LINE)
+    logger = logging.getLogger("aiohttp.server.console")
+    logger.addFilter(_Ours())
+    runner = web.AppRunner(
+        app, logger=logger, access_log=None, handle_signals=False, shutdown_timeout=STOP_S, max_line_size=MAX_LINE
+    )
     await runner.setup()
     try:
         try:
