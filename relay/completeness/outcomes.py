@@ -155,7 +155,7 @@ class Outcomes:
             self._small[bucket] = max(len(small), SOME)
 
     def counted(self, bucket: int) -> Iterator[tuple[int, tuple[int, int, int, int], int]]:
-        """Of each offset in it: (offset, (delivered, pending, given up, dropped), those that replays alone have made)."""
+        """Of each offset in it: (offset, (delivered, pending, given up, dropped), those of replays alone)."""
         counts: dict[int, list[int]] = {}
         for (_, place), told in _newest(self._buckets.get(bucket, array("Q"))).items():
             own = counts.setdefault(place, [0, 0, 0, 0, 0])
