@@ -3,7 +3,7 @@
 # with exactly these. Brokers of 2.8 or newer; before that add `--operation IdempotentWrite --cluster` for the worker.
 #
 #   deploy/acls.sh worker   User:relay-worker   --bootstrap-server kafka-1:9093 --command-config admin.properties
-#   deploy/acls.sh operator User:relay-operator --bootstrap-server …            relay topics, check, subscriptions
+#   deploy/acls.sh operator User:relay-operator --bootstrap-server …            relay topics, check, subscriptions, tokens
 #   deploy/acls.sh trial    User:relay-operator --bootstrap-server …            besides: relay send, topics apply --with-events
 #
 # Reads RELAY_TOPIC_PREFIX, RELAY_GROUP and RELAY_EVENTS_TOPICS as relay does, and calls Kafka's own kafka-acls.sh, which
@@ -38,6 +38,7 @@ case $role in
       --topic "$prefix.results" --topic "$prefix.progress" --topic "$prefix.notices" --topic "$prefix.dead-letters"
     # written only to disable a subscription whose endpoint is gone (410); without: `disabling.troubled`, and no more
     allow --operation Read --operation Write --operation DescribeConfigs --topic "$prefix.subscriptions"
+    allow --operation Write --topic "$prefix.audit"
     allow --operation Write --transactional-id "$prefix.subscriptions"
     ;;
   operator)
@@ -47,7 +48,9 @@ case $role in
     allow --operation Describe --group "$prefix.deliveries" # how much a delivery topic still holds
     allow --operation Read --operation Write --topic "$prefix.subscriptions"
     allow --operation Write --topic "$prefix.notices" # that a disabled one is active again
-    allow --operation Write --transactional-id "$prefix.subscriptions"
+    allow --operation Read --operation Write --topic "$prefix.tokens"
+    allow --operation Write --topic "$prefix.audit" # who changed what
+    allow --operation Write --transactional-id "$prefix.subscriptions" --transactional-id "$prefix.tokens"
     ;;
   trial)
     to_events --operation Create --operation Write

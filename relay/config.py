@@ -26,7 +26,7 @@ _DAY_S = 86_400
 _ENVELOPE_BYTES = 64 * KIB  # what a record may hold besides the body: headers, or the other fields of a result
 _RESULT_REST_BYTES = 48 * KIB  # of a result: 16 KiB of response headers, doubled by escapes, and 16 KiB for the rest
 _ESCAPED = 6  # bytes that JSON makes of one control character: \u0000
-_OWN_TOPICS = {"subscriptions", "results", "progress", "notices", "tokens", "audit", "dead-letters"}
+_OWN_TOPICS = {"subscriptions", "results", "progress", "notices", "tokens", "audit", "runs", "dead-letters"}
 
 
 def setting(default: T, read: Reader[T], *, variable: str = "", secret: bool = False, example: str = "") -> T:

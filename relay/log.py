@@ -75,6 +75,9 @@ EVENTS = {
     "notices.troubled": "Their topic cannot be read just now; trying again.",
     "notices.unreadable": "Records of the notices topic that are no notices: passed over.",
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
+    # who may do what
+    "token.unreadable": "A record of the tokens' topic cannot be read; whoever holds that token is not let in.",
+    "tokens.troubled": "Their topic cannot be followed just now; trying again.",
     # delivery history
     "history.following": "The results topic is read into the history, from where its database stands.",
     "history.overtaken": "Another projector writes the same history: this one stands by.",

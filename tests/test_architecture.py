@@ -35,7 +35,8 @@ PURE = (
         )
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
-    *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits", "sound")),
+    *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits", "sound", "audited")),
+    *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
     "relay/notices/board.py",
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
@@ -187,7 +188,7 @@ RUN_FOR_REAL = {
         "service",
         "listener",
     ),
-    "tests/contracts/test_subscriptions.py": ("subscriptions", "follow", "catalogue"),
+    "tests/contracts/test_subscriptions.py": ("subscriptions", "follow", "following", "catalogue", "writer"),
     "tests/contracts/test_history.py": (
         *("tables", "database", "bulk", "writing", "reading", "overview", "pruning", "store"),
         *("tail", "projector", "port", "env", "m0001_history"),
