@@ -40,6 +40,7 @@ PURE = (
     *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
     "relay/notices/board.py",
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
+    *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
 # Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.

@@ -8,6 +8,7 @@ from aiokafka.errors import KafkaError
 from cyclopts import App, CycloptsError
 
 from relay import __version__
+<<<<<<< HEAD
 from relay.cli import (
     check,
     console,
@@ -23,6 +24,9 @@ from relay.cli import (
     topics,
     worker,
 )
+=======
+from relay.cli import check, demo, lanes, listen, reconcile, secrets, send, subscriptions, tools, topics, worker
+>>>>>>> progress
 from relay.cli.common import SECRET, plain, tell
 from relay.errors import Invalid, Problem, RelayError
 from relay.refusals import lost
@@ -43,7 +47,11 @@ for command in (
     console.console,
     check.check,
     lanes.lanes,
+<<<<<<< HEAD
     erase.erase,
+=======
+    reconcile.reconcile,
+>>>>>>> progress
     send.send,
     listen.listen,
     tools.sign,

@@ -36,6 +36,7 @@ from relay.store.keyring import KeyRing
 log = structlog.get_logger()
 
 PAGES = "relay.console.pages"
+MAX_LINE = 32 * 1024  # of a request: a search has ten fields of 256 characters, and each may be twelve of a URL
 STOP_S = 5.0  # for requests under way; a live stream is told to end first
 
 
@@ -129,7 +130,7 @@ async def served(app: web.Application, at: tuple[str, int]) -> AsyncIterator[int
     Raises:
         ConfigProblem: It cannot be.
     """
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_S)
+    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_S, max_line_size=MAX_LINE)
     await runner.setup()
     try:
         try:

@@ -1,5 +1,6 @@
 """Values -> the JSON that people are shown. Pure. Times are RFC 3339, figures have their units in their names."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,8 @@ from relay.console.ages import Age
 from relay.console.etags import etag
 from relay.model import Signature, Subscription
 from relay.pipeline.results import rfc3339
+from relay.replay.letters import DeadLetter
+from relay.replay.shown import Sent
 from relay.store.codec import shown
 from relay.store.history.values import BUCKETS_MS, Counts, Delivery, Detail, Gap, Overview, State
 from relay.store.keyring import KeyRing
@@ -89,6 +92,40 @@ def counts(one: Counts) -> dict[str, Any]:
         "p99_ms": one.percentile_ms(0.99),
         "buckets": list(one.buckets),
     }
+
+
+def sent(one: Sent) -> dict[str, Any]:
+    """What an attempt sent, or why it is not shown."""
+    return {"url": one.url, "headers": dict(one.headers), **_bytes("body", one.body), "why": one.why}
+
+
+def letter(one: DeadLetter) -> dict[str, Any]:
+    """A dead letter: of its value what there is of it."""
+    return {
+        "partition": one.partition,
+        "offset": one.offset,
+        "at": time(one.at_ms),
+        "reason": one.reason,
+        "malformed": one.malformed,
+        "delivery_id": one.delivery_id,
+        "subscription_id": one.subscription_id,
+        "account_id": one.account_id,
+        "event_type": one.event_type,
+        "attempt": one.attempt,
+        "trigger": one.trigger,
+        "source": one.source,
+        "bytes": one.size,
+        "truncated": one.truncated,
+        **_bytes("value", one.value),
+    }
+
+
+def _bytes(name: str, value: bytes | None) -> dict[str, str | None]:
+    """As text where it is, else as base64."""
+    try:
+        return {name: None if value is None else value.decode(), f"{name}_encoding": None}
+    except UnicodeDecodeError:
+        return {name: b64encode(value or b"").decode(), f"{name}_encoding": "base64"}
 
 
 def age(one: Age) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from relay.console.api import deliveries, export, governing, sends, stream, subscriptions
+from relay.console.api import burying, deliveries, export, governing, sends, stream, subscriptions
 from relay.console.api.answers import Told, refused
 from relay.console.api.idempotency import Answers
 from relay.console.api.problems import Trouble, trouble
@@ -42,7 +42,7 @@ def routes(app: web.Application) -> None:
     """They are served."""
     app[ANSWERS] = Answers()
     app.add_routes([*subscriptions.ROUTES, *export.ROUTES, *deliveries.ROUTES, *stream.ROUTES])
-    app.add_routes([*sends.ROUTES, *governing.ROUTES, web.get(DESCRIPTION, _described)])
+    app.add_routes([*sends.ROUTES, *burying.ROUTES, *governing.ROUTES, web.get(DESCRIPTION, _described)])
 
 
 @cache

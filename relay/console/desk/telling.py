@@ -6,6 +6,9 @@ from relay.access.values import Principal, Scope
 from relay.console.ages import Age, aged
 from relay.console.desk.means import Seat
 from relay.errors import Invalid, NotFound
+from relay.model import Subscription, SubscriptionId
+from relay.replay.sent import sent
+from relay.replay.shown import Sent
 from relay.store.history.values import Counts, Detail, Overview, Page, Refused, Search, Unavailable
 
 
@@ -29,6 +32,17 @@ class Telling(Seat):
                 "there is no such delivery: it may be older than what the history keeps, or not be in it yet"
             )
         return detail
+
+    async def sent(self, who: Principal, delivery_id: str, attempt_id: str) -> Sent:
+        """What an attempt sent, exactly; whole signatures for those alone who may write."""
+        detail = await self.delivery(who, delivery_id)
+        result = next((one for one in detail.attempts if one.get("attempt_id") == attempt_id), None)
+        if result is None:
+            raise NotFound("there is no such attempt of that delivery")
+        one = self._means.roster.all().get(SubscriptionId(detail.delivery.subscription_id))
+        subscription = one if isinstance(one, Subscription) and who.sees(one.account_id) else None
+        keys = self._means.keys if who.may(Scope.WRITE) else None
+        return await sent(self._means.config, result, subscription, keys)
 
     async def overview(
         self, who: Principal, *, subscription_id: str | None = None, since_ms: int, until_ms: int

@@ -1,0 +1,1 @@
+"""The running server keeps to schemas/openapi.yaml, whatever it is sent."""
