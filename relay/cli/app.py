@@ -8,7 +8,6 @@ from aiokafka.errors import KafkaError
 from cyclopts import App, CycloptsError
 
 from relay import __version__
-<<<<<<< HEAD
 from relay.cli import (
     check,
     console,
@@ -17,6 +16,7 @@ from relay.cli import (
     erase,
     lanes,
     listen,
+    reconcile,
     secrets,
     send,
     subscriptions,
@@ -24,9 +24,6 @@ from relay.cli import (
     topics,
     worker,
 )
-=======
-from relay.cli import check, demo, lanes, listen, reconcile, secrets, send, subscriptions, tools, topics, worker
->>>>>>> progress
 from relay.cli.common import SECRET, plain, tell
 from relay.errors import Invalid, Problem, RelayError
 from relay.refusals import lost
@@ -47,11 +44,8 @@ for command in (
     console.console,
     check.check,
     lanes.lanes,
-<<<<<<< HEAD
     erase.erase,
-=======
     reconcile.reconcile,
->>>>>>> progress
     send.send,
     listen.listen,
     tools.sign,

@@ -39,7 +39,7 @@ class Asked:
         self._given = given
         self._most = most
         self._known: list[str] = []
-        self.problems = list(problems) if into is None else into.problems
+        self.problems: list[Problem] = list(problems) if into is None else into.problems
 
     def text(self, name: str, *, most: int | None = None) -> str | None:
         """As it was written; None: it was not."""
