@@ -201,6 +201,8 @@ RUN_FOR_REAL = {
     "tests/contracts/test_notices.py": ("news", "posted"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/cli/test_deliveries.py": ("erase",),
+    "tests/kafka/test_deliveries_command.py": ("redeliver",),
+    "tests/cli/test_demo.py": ("demo_children",),
     "tests/kafka/test_watchdog.py": ("sights",),
     "tests/cli/test_commands.py": ("app", "common", "tools", "samples", "send", "listen", "check", "apply", "topics"),
 }
