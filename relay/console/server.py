@@ -20,6 +20,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from relay.access.store import Access
 from relay.clock import SystemClock
 from relay.config import Config
+from relay.console import health
 from relay.console.api import routes as api
 from relay.console.api.answers import MAX_BODY_BYTES
 from relay.console.desk import Desk, Means
@@ -99,9 +100,10 @@ async def serve(
 
 def application(desk: Desk, stop: asyncio.Event) -> web.Application:
     """The API, and the pages where they are there."""
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[api.problems, _known])
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[health.counted, api.problems, _known])
     app[DESK], app[STOPPING] = desk, stop
     api.routes(app)
+    health.routes(app)
     if find_spec(PAGES) is not None:
         import_module(PAGES).routes(app, desk)
     return app
