@@ -35,9 +35,7 @@ def setting(default: T, read: Reader[T], *, variable: str = "", secret: bool = F
     return dataclasses.field(default=default, repr=not secret, metadata={"setting": line})
 
 
-_DISABLING_LATER = settings.not_built("this version disables no subscription for failing; leave it unset")
-
-
+_FAILED_LONG = within(settings.duration, "1h", "30d", "an hour is when one is told to be failing; 0 is never")
 _MAX_AGE = within(settings.duration, "1s", "30d", "results are kept for 30 d, and none would tell of it any more")
 _HISTORY_RETENTION = within(settings.duration, "1h", "3650d", "as of topics: it may well outlive theirs")
 _HISTORY_BYTES = within(settings.size, "16MiB", "1048576GiB", "less is no history, only its tables")
@@ -83,7 +81,9 @@ class Config:
     max_age_s: int = setting(3 * _DAY_S, _MAX_AGE, variable="RELAY_MAX_AGE")
     retention: tuple[tuple[str, int], ...] = setting(kept.DEFAULT, kept.read)  # seconds, by kind of topic
     malformed_limit: int = setting(500, within(settings.whole, "0", "1000", "it is counted over the last 1000 records"))
-    disable_after_s: int = setting(5 * _DAY_S, _DISABLING_LATER, variable="RELAY_DISABLE_AFTER")
+    disable_after_s: int = setting(
+        5 * _DAY_S, settings.or_zero(_FAILED_LONG), variable="RELAY_DISABLE_AFTER"
+    )  # 0: never
     max_subscriptions_per_account: int = setting(100, within(settings.whole, "1", "100000", "an event goes to each"))
 
     # A lane is one subscription's, in one worker (DESIGN.md section 10)
@@ -266,6 +266,11 @@ _TOGETHER = (
         ("on_stop", "instance_id"),
         lambda config: config.on_stop == "leave" or config.instance_id is not None,
         "stay needs RELAY_INSTANCE_ID: without one a restarted worker is a stranger, and its partitions stand idle",
+    ),
+    _Together(
+        ("disable_after_s", "retention"),
+        lambda config: config.disable_after_s <= dict(config.retention)["notices"],
+        "must not be longer than RELAY_RETENTION keeps notices: a worker that starts reads there what has been failing",
     ),
     _Together(
         ("events_topics", "topic_prefix"),

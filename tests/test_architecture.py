@@ -40,6 +40,9 @@ PURE = (
     *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
     "relay/notices/board.py",
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
+    *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
+    *(f"relay/console/{name}.py" for name in ("etags", "cursors", "ages", "views", "exports", "desk/whose")),
+    *(f"relay/console/api/{name}.py" for name in ("asked", "problems", "idempotency")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
 # Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.
@@ -198,6 +201,8 @@ RUN_FOR_REAL = {
     "tests/contracts/test_notices.py": ("news", "posted"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/cli/test_deliveries.py": ("erase",),
+    "tests/kafka/test_deliveries_command.py": ("redeliver",),
+    "tests/cli/test_demo.py": ("demo_children",),
     "tests/kafka/test_watchdog.py": ("sights",),
     "tests/cli/test_commands.py": ("app", "common", "tools", "samples", "send", "listen", "check", "apply", "topics"),
 }

@@ -206,6 +206,8 @@ def test_a_setting_is_read_into_its_field_and_no_other(name: str, text: str, fie
         ("ALLOW_METADATA", "all", "true or 1"),
         ("METRICS_ADDRESS", "9464", "host:port"),
         ("CONSOLE_ADDRESS", "localhost", "host:port"),
+        ("DISABLE_AFTER", "59m", "from 1h to 30d"),
+        ("DISABLE_AFTER", "5", "a whole number and a unit"),
         ("LOG_FORMAT", "xml", "console or json"),
         ("LOG_LEVEL", "loud", "debug or info or warning or error"),
     ],
@@ -219,18 +221,10 @@ def test_a_value_outside_its_rule_is_told_with_variable_rule_and_value(name: str
     assert problem.value.startswith(text[:200])
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("DISABLE_AFTER", "5d"),
-    ],
-)
-def test_what_this_version_cannot_honour_is_refused(name: str, text: str) -> None:
-    """Never accepted and ignored, not even at its default."""
-    (problem,) = problems(**{name: text})
-
-    assert f"RELAY_{name}" == problem.field
-    assert "not built yet" in problem.rule
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("0s", 0), ("0d", 0), ("1h", 3_600), ("30d", 2_592_000)])
+def test_nothing_is_waited_for_for_ever_unless_somebody_says_never(text: str, seconds: int) -> None:
+    """0, with a unit or without."""
+    assert seconds == read(DISABLE_AFTER=text).disable_after_s
 
 
 @pytest.mark.parametrize(
@@ -242,6 +236,7 @@ def test_what_this_version_cannot_honour_is_refused(name: str, text: str) -> Non
         ({"EVENTS_TOPICS": "leads.events,relay.results"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
         ({"EVENTS_TOPICS": "x.deliveries.5s", "TOPIC_PREFIX": "x"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
         ({"GROUP": "relay.deliveries"}, "RELAY_GROUP", "the group of the delivery topics"),
+        ({"RETENTION": "notices=3d"}, "RELAY_DISABLE_AFTER", "RELAY_RETENTION keeps notices"),
     ],
 )
 def test_settings_that_contradict_each_other_are_told_together(

@@ -6,6 +6,7 @@ goes on by itself when they are back. Deliveries notice nothing of it either way
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -14,10 +15,12 @@ from importlib.util import find_spec
 
 import structlog
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from relay.access.store import Access
 from relay.clock import SystemClock
 from relay.config import Config
+from relay.console import health
 from relay.console.api import routes as api
 from relay.console.api.answers import MAX_BODY_BYTES
 from relay.console.desk import Desk, Means
@@ -36,6 +39,7 @@ from relay.store.keyring import KeyRing
 log = structlog.get_logger()
 
 PAGES = "relay.console.pages"
+MAX_LINE = 32 * 1024  # of a request: a search has ten fields of 256 characters, and each may be twelve of a URL
 STOP_S = 5.0  # for requests under way; a live stream is told to end first
 
 
@@ -96,9 +100,10 @@ async def serve(
 
 def application(desk: Desk, stop: asyncio.Event) -> web.Application:
     """The API, and the pages where they are there."""
-    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[api.problems, _known])
+    app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=[health.counted, api.problems, _known])
     app[DESK], app[STOPPING] = desk, stop
     api.routes(app)
+    health.routes(app)
     if find_spec(PAGES) is not None:
         import_module(PAGES).routes(app, desk)
     return app
@@ -121,6 +126,13 @@ async def _known(request: web.Request, handler: api.Handler) -> web.StreamRespon
     return await handler(request)
 
 
+class _Ours(logging.Filter):
+    """What callers send that is no HTTP is answered, and is no fault of ours: anybody could fill the log with it."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return record.exc_info is None or not isinstance(record.exc_info[1], HttpProcessingError)
+
+
 @asynccontextmanager
 async def served(app: web.Application, at: tuple[str, int]) -> AsyncIterator[int]:
     """
@@ -129,7 +141,11 @@ async def served(app: web.Application, at: tuple[str, int]) -> AsyncIterator[int
     Raises:
         ConfigProblem: It cannot be.
     """
-    runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=STOP_S)
+    logger = logging.getLogger("aiohttp.server.console")
+    logger.addFilter(_Ours())
+    runner = web.AppRunner(
+        app, logger=logger, access_log=None, handle_signals=False, shutdown_timeout=STOP_S, max_line_size=MAX_LINE
+    )
     await runner.setup()
     try:
         try:

@@ -591,6 +591,23 @@ async def test_an_erased_lead_is_gone_and_no_other(url: str) -> None:
 # the database itself
 
 
+async def test_of_an_erased_lead_no_byte_is_left_in_the_files(tmp_path: Path) -> None:
+    """Not in pages that are free now, and not in SQLite's log; of PostgreSQL's files its own VACUUM is the master."""
+    name = "lead_whom_nobody_shall_find"
+    async with history(f"sqlite+aiosqlite:///{tmp_path / 'history.db'}") as store:
+        await project(
+            store, [a_record(number, a_result(number, lead_id=f"{name}_{number % 2}")) for number in range(80)]
+        )
+
+        def found() -> set[str]:
+            raw = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+            return {one for one in ("0", "1") if f"{name}_{one}".encode() in raw}
+
+        assert await asyncio.to_thread(found) == {"0", "1"}
+        assert await store.erase(f"{name}_1") == 40
+        assert await asyncio.to_thread(found) == {"0"}
+
+
 async def test_the_migrations_make_the_tables_that_the_code_knows(url: str) -> None:
     """Column by column, index by index."""
     async with history(url):

@@ -1,5 +1,6 @@
 """Sent again, or sent to try, on a real Kafka with a real worker: what arrives, under which id, and how often."""
 
+import asyncio
 import signal
 import subprocess
 from collections import Counter
@@ -12,13 +13,15 @@ from typing import Any
 import orjson
 import pytest
 
+from relay.clock import SystemClock
 from relay.config import Config
-from relay.errors import Conflict, Invalid
+from relay.errors import Conflict, Invalid, NotFound
 from relay.model import State, Subscription, SubscriptionId
 from relay.replay.dead_letters import DeadLetters
 from relay.replay.sent import sent
 from relay.replay.service import Replays
-from relay.replay.values import Preview, Run, RunState, Wish
+from relay.replay.values import MOST_AT_ONCE, Preview, Run, RunState, Wish
+from relay.store.edits import Edit, change, delete, in_state
 from relay.store.history.rows import read
 from relay.store.history.values import Delivery as Told
 from relay.store.history.values import Unreadable
@@ -45,6 +48,14 @@ async def subscription(relay: Relay, ident: str) -> Subscription:
     one = (await Subscriptions(configured(relay)).read())[SubscriptionId(ident)]
     assert isinstance(one, Subscription)
     return one
+
+
+async def edit(relay: Relay, wanted: Edit) -> None:
+    await Subscriptions(configured(relay)).edit(wanted, by=BY)
+
+
+def changed(ident: str, state: State) -> Edit:
+    return change(SubscriptionId(ident), in_state(state, None), by=BY, now_ms=SystemClock().now_ms())
 
 
 def told(result: dict[str, Any]) -> Told:
@@ -234,3 +245,68 @@ async def not_shown(relay: Relay) -> None:
     lost = await sent(config, result, to, keys)
     assert "no longer holds it" in (lost.why or "")
     assert "no-such-topic" not in await relay.topics()
+
+
+async def test_a_replay_leaves_room_before_it_and_ends_when_it_is_told_to(relay: Relay) -> None:
+    """No more than MOST_AT_ONCE are on their way; a test send goes past them; nothing follows a cancel or a pause."""
+    now = f"{relay.prefix}.deliveries.now"
+    async with Journal() as journal:
+        await relay.prepare()
+        relay.worker(**QUICK)
+        await relay.subscribe("held", journal.url("held/0/a"), events="lead.completed")
+        await relay.subscribe("other", journal.url("ok/b"))
+        await relay.emit([an_event(action="completed") for _ in range(2 * MOST_AT_ONCE)])
+        await until(lambda: len(journal.of("ok/b")) == 2 * MOST_AT_ONCE)
+        await until(lambda: len(journal.of("held/0/a")) == 2 * MOST_AT_ONCE)
+        journal.release.set()  # those are live traffic's
+        await until(lambda: relay.lag_is(0))
+        journal.release.clear()
+        stop = asyncio.Event()
+        async with Replays(configured(relay)) as replays, Replays(configured(relay)) as others:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(replays.work(stop))
+                run = await others.start(await subscription(relay, "held"), Wish(since_ms=0), by=BY)
+                await until(lambda: sent_of(replays, run) == MOST_AT_ONCE)
+                await others.test(await subscription(relay, "other"), event_type="lead.updated", by=BY)
+                took = await until(lambda: len(journal.of("ok/b")) > 2 * MOST_AT_ONCE)
+                assert sent_of(replays, run) == MOST_AT_ONCE
+                assert len(await relay.read(now)) == MOST_AT_ONCE + 1
+                over = await others.cancel(run.id, by="somebody")
+                journal.release.set()
+                await until(lambda: is_over(replays, run))
+
+                await edit(relay, changed("held", State.PAUSED))
+                wish = Wish(from_offsets={(relay.events, 0): 0})
+                second = await others.start(await subscription(relay, "held"), wish, by=BY)
+                await until(lambda: "is paused" in (why_of(replays, second) or ""))
+                assert len(await relay.read(now)) == MOST_AT_ONCE + 1
+                await edit(relay, changed("held", State.ACTIVE))
+                await until(lambda: is_over(replays, second))
+                await edit(relay, changed("held", State.PAUSED))
+                third = await others.start(await subscription(relay, "held"), wish, by=BY)
+                await until(lambda: "is paused" in (why_of(replays, third) or ""))
+                await edit(relay, delete(SubscriptionId("held")))
+                await until(lambda: is_over(replays, third))
+                stop.set()
+            with pytest.raises(Conflict, match="cancelled already"):
+                await replays.cancel(run.id, by=BY)
+            with pytest.raises(NotFound):
+                await replays.cancel("run_0", by=BY)
+            ended, failed = replays.run(second.id, account=None), replays.run(third.id, account=None)
+        print(f"a test send took {took:.2f} s")
+
+        assert (over.state, over.sent, over.why) == (RunState.CANCELLED, MOST_AT_ONCE, "cancelled by somebody")
+        assert ended is not None
+        assert (ended.state, ended.sent, ended.why) == (RunState.DONE, sum(ended.until.values()), None)
+        assert failed is not None
+        assert (failed.state, failed.sent) == (RunState.FAILED, 0)
+
+
+def sent_of(replays: Replays, run: Run) -> int:
+    now = replays.run(run.id, account=None)
+    return 0 if now is None else now.sent
+
+
+def why_of(replays: Replays, run: Run) -> str | None:
+    now = replays.run(run.id, account=None)
+    return None if now is None else now.why

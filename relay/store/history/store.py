@@ -190,7 +190,9 @@ class SqlHistory:
                 gone = await pruning.lead(connection, lead_id)
             erased += gone
             if not gone:
-                return erased
+                break
+        await self._database.fold()
+        return erased
 
     async def prune(self, *, before_ms: int, max_bytes: int | None) -> int:
         """
