@@ -17,7 +17,18 @@ from aiohttp import web
 from relay.access.values import Principal
 from relay.console.desk import Desk
 from relay.console.keys import DESK, PRINCIPAL
-from relay.console.pages import access, deliveries, editing, operations, overview, people, replays, sending, webhooks
+from relay.console.pages import (
+    access,
+    deliveries,
+    editing,
+    letters,
+    operations,
+    overview,
+    people,
+    replays,
+    sending,
+    webhooks,
+)
 from relay.console.pages.assets import PREFIX, Assets
 from relay.console.pages.rendering import environment
 from relay.console.pages.visit import ENVIRONMENT, Visit
@@ -32,7 +43,7 @@ def routes(app: web.Application, desk: Desk) -> None:
     app[ENVIRONMENT] = environment(assets)
     app.middlewares.append(_missing)
     app.router.add_get(PREFIX + "{name:.+}", assets.serve)
-    for part in (overview, editing, webhooks, sending, deliveries, replays, operations, access, people):
+    for part in (overview, editing, webhooks, sending, deliveries, replays, letters, operations, access, people):
         app.add_routes(part.ROUTES)
 
 

@@ -5,14 +5,15 @@ from http import HTTPStatus
 from aiohttp import web
 
 from relay.access.values import Scope
-from relay.console.pages import asking, bodies, forms, story, words
+from relay.console.pages import asking, bodies, curl, forms, story, words
 from relay.console.pages.asking import Asked
 from relay.console.pages.names import every_name, names
 from relay.console.pages.rendering import segment
 from relay.console.pages.story import Step
 from relay.console.pages.visit import Visit, handled, see
-from relay.errors import Invalid
+from relay.errors import Invalid, NotAllowed, Unreachable
 from relay.model import EVENT_TYPES
+from relay.replay.shown import Sent
 from relay.store.history.values import Page
 
 PAGE = 50
@@ -76,16 +77,29 @@ async def one(visit: Visit) -> web.Response:
         poll=path + forms.query({"run": run, "attempt": visit.asked("attempt"), "seen": str(it.records)}),
         may_redeliver=visit.who.may(Scope.WRITE),
         event_time_ms=words.parsed(step.result.get("event_time")) if step else None,
-        **_request(step),
+        **(await _request(visit, it.delivery_id, step)),
         answer_headers=story.headers(step.result.get("response_headers")) if step else {},
         answer=bodies.answer(step.result) if step else None,
     )
 
 
-def _request(step: Step | None) -> dict[str, object]:
-    """What was sent: as the result has it."""
-    result = step.result if step else {}
-    return {"url": result.get("url") or "", "request_headers": story.headers(result.get("request_headers"))}
+async def _request(visit: Visit, delivery_id: str, step: Step | None) -> dict[str, object]:
+    """What was sent, exactly; while the broker does not answer, what the result has of it."""
+    if step is None or not step.is_made:
+        return {"url": "", "request_headers": {}, "sent_body": None, "sent_why": "nothing was sent", "curl": None}
+    try:
+        sent = await visit.desk.sent(visit.who, delivery_id, step.id)
+    except (Unreachable, NotAllowed) as error:
+        cut = story.headers(step.result.get("request_headers"))
+        sent = Sent(body=None, why=str(error), headers=cut, url=step.result.get("url"))
+    url = sent.url or ""
+    return {
+        "url": url,
+        "request_headers": sent.headers,
+        "sent_body": None if sent.body is None else bodies.shown(sent.body),
+        "sent_why": sent.why,
+        "curl": None if sent.body is None else curl.command(url, sent.headers, sent.body),
+    }
 
 
 def _links(asked: Asked, cursor: str | None, following: str | None) -> dict[str, str | None]:

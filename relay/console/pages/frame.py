@@ -41,6 +41,7 @@ PLACES: tuple[tuple[str, tuple[tuple[str, str, bool, Scope], ...]], ...] = (
             ("/subscriptions", "Webhooks", False, Scope.READ),
             ("/deliveries", "Delivery History", False, Scope.READ),
             ("/replays", "Replays", False, Scope.READ),
+            ("/dead-letters", "Dead letters", False, Scope.READ),
         ),
     ),
     (
