@@ -74,6 +74,8 @@ EVENTS = {
     "endpoint.recovered": "It takes deliveries again, after it was told to be failing.",
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
     # who may do what
+    "login.accepted": "A session of the console has begun, with this token.",
+    "login.refused": "What was typed into the login page is no token, or no more.",
     "token.unreadable": "A record of the tokens' topic cannot be read; whoever holds that token is not let in.",
     "tokens.troubled": "Their topic cannot be followed just now; trying again.",
     # delivery history

@@ -36,7 +36,10 @@ PURE = (
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits", "sound", "audited")),
-    *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
+    *(
+        f"relay/access/{name}.py"
+        for name in ("values", "codec", "forms", "register", "claims", "origin", "limit", "headers")
+    ),
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
@@ -192,6 +195,7 @@ RUN_FOR_REAL = {
         *("tables", "database", "bulk", "writing", "reading", "overview", "pruning", "store"),
         *("tail", "projector", "port", "env", "m0001_history"),
     ),
+    "tests/contracts/test_access.py": ("store", "audit"),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/kafka/test_watchdog.py": ("sights",),

@@ -23,6 +23,7 @@ ALLOW_HTTP ALLOW_NETWORKS EGRESS_PROXY TLS_DIR SECRET_KEYS SECRET_KEYS_FILE METR
 DATABASE_URL LOG_FORMAT LOG_LEVEL
 LANE_IN_FLIGHT LANE_QUEUE LANE_WAIT_S BREAKER_SHARE BREAKER_ATTEMPTS BREAKER_WINDOW_S BREAKER_COOLDOWN_S
 ALLOW_METADATA
+TRUSTED_PROXIES TRUSTED_USER_HEADER TRUSTED_USER_SCOPE
 """.split()  # noqa: SIM905  40 lines of quotes would say no more
 
 
@@ -238,6 +239,7 @@ def test_what_this_version_cannot_honour_is_refused(name: str, text: str) -> Non
         ({"EVENTS_TOPICS": "leads.events,relay.results"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
         ({"EVENTS_TOPICS": "x.deliveries.5s", "TOPIC_PREFIX": "x"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
         ({"GROUP": "relay.deliveries"}, "RELAY_GROUP", "the group of the delivery topics"),
+        ({"TRUSTED_USER_HEADER": "X-User"}, "RELAY_TRUSTED_USER_HEADER", "needs RELAY_TRUSTED_PROXIES"),
     ],
 )
 def test_settings_that_contradict_each_other_are_told_together(
@@ -273,6 +275,8 @@ def test_settings_of_kafka_that_contradict_each_other_are_told() -> None:
         {"EVENTS_TOPICS": "relay.leads", "TOPIC_PREFIX": "relay"},
         {"EVENTS_TOPICS": "leads.events", "TOPIC_PREFIX": "leads"},
         {"TIMEOUT_S": "1", "CONNECT_TIMEOUT_S": "5"},
+        {"TRUSTED_USER_HEADER": "X-User", "TRUSTED_PROXIES": "10.0.0.0/8"},
+        {"TRUSTED_PROXIES": "10.0.0.0/8"},
     ],
 )
 def test_settings_at_the_edge_of_such_a_rule_are_taken(variables: dict[str, str]) -> None:
