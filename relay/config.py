@@ -69,12 +69,8 @@ class Config:
 
     buffer_bytes: int = setting(64 * MIB, within(settings.size, "2KiB", "16GiB", "beyond that, run more processes"))
     in_flight: int = setting(512, within(settings.whole, "1", "10000", "each is a socket, and those run out first"))
-    connect_timeout_s: float = setting(
-        5.0, within(settings.seconds, "0.1", "60", "a SYN is sent again after 1, 3, 7 s")
-    )
-    timeout_s: float = setting(
-        15.0, within(settings.seconds, "0.1", "120", "commits of its partition wait for so long")
-    )
+    connect_timeout_s: float = setting(5.0, within(settings.seconds, "0.1", "60", "SYNs go out again after 1, 3, 7 s"))
+    timeout_s: float = setting(15.0, within(settings.seconds, "0.1", "120", "commits of its partition wait so long"))
     # 10 attempts in about 45 h
     retry_delays: tuple[int, ...] = setting((5, 30, 120, 600, 1800, 7200, 21_600, 43_200, 86_400), settings.schedule)
     hold_delays: tuple[int, ...] = setting((5, 30, 120, 600, 3600, 21_600, 86_400), settings.holds)
@@ -110,9 +106,7 @@ class Config:
     )
 
     drain_s: float = setting(30.0, within(settings.seconds, "0", "600", "whoever stops a worker waits for it"))
-    rebalance_drain_s: float = setting(
-        3.0, within(settings.seconds, "0", "30", "the whole group waits for the slowest")
-    )
+    rebalance_drain_s: float = setting(3.0, within(settings.seconds, "0", "30", "all of the group waits for it"))
     commit_interval_s: float = setting(1.0, within(settings.seconds, "0.1", "60", "what settled since is sent again"))
     response_bytes: int = setting(
         4 * KIB, within(settings.size, "0", "64KiB", "escaped in JSON it is up to six times that")
@@ -134,6 +128,9 @@ class Config:
     # whom to ask for lanes; none: whoever listens at metrics_address
     worker_addresses: tuple[tuple[str, int], ...] = setting((), settings.listed(settings.address))
     console_address: tuple[str, int] = setting(("127.0.0.1", 8080), settings.address)
+    trusted_proxies: tuple[networks.Network, ...] = setting((), settings.listed(networks.network))  # of the console
+    trusted_user_header: str | None = setting(None, networks.user_header)
+    trusted_user_scope: str = setting("read", settings.one_of("read", "write", "admin"))
     database_url: str = setting("sqlite+aiosqlite:///relay.db", settings.database, secret=True)  # may hold a password
     history_retention_s: int = setting(kept.MONTH_S, _HISTORY_RETENTION, variable="RELAY_HISTORY_RETENTION")
     history_bytes: int | None = setting(None, _HISTORY_BYTES)
@@ -276,6 +273,11 @@ _TOGETHER = (
         ("events_topics", "topic_prefix"),
         lambda config: not any(_is_own(topic, config.topic_prefix) for topic in config.events_topics),
         "must not hold a topic that relay writes: it would read its own records as events",
+    ),
+    _Together(
+        ("trusted_user_header", "trusted_proxies"),
+        lambda config: config.trusted_user_header is None or config.trusted_proxies != (),
+        "needs RELAY_TRUSTED_PROXIES: from anywhere else anybody can say that they are anybody",
     ),
     _Together(
         ("group", "topic_prefix"),

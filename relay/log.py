@@ -85,6 +85,8 @@ EVENTS = {
     "console.stopping": "SIGTERM or SIGINT: live streams end, requests under way have 5 s.",
     "console.stopped": "The console has ended.",
     # who may do what
+    "login.accepted": "A session of the console has begun, with this token.",
+    "login.refused": "What was typed into the login page is no token, or no more.",
     "token.unreadable": "A record of the tokens' topic cannot be read; whoever holds that token is not let in.",
     "tokens.troubled": "Their topic cannot be followed just now; trying again.",
     # delivery history
