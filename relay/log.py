@@ -77,6 +77,10 @@ EVENTS = {
     "endpoint.recovered": "It takes deliveries again, after it was told to be failing.",
     "notices.troubled": "Their topic cannot be read just now; trying again.",
     "notices.unreadable": "Records of the notices topic that are no notices: passed over.",
+    "notices.forwarding": "Notices are sent to RELAY_NOTICES_URL from now on.",
+    "notice.forwarded": "A notice was taken by the operator's own webhook.",
+    "notice.delayed": "The operator's own webhook did not take a notice; it is tried again, the next ones wait.",
+    "notice.passed": "The operator's own webhook never took a notice: it is not tried any more.",
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
     # console
     "console.listening": "The console's API and pages are served here.",

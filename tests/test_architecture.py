@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PURE = (
     *("relay/model.py", "relay/errors.py", "relay/durations.py", "relay/urls.py", "relay/topics.py"),
     *("relay/verification.py", "relay/settings.py", "relay/sources.py", "relay/samples.py", "relay/networks.py"),
-    *("relay/ports.py", "relay/security.py", "relay/retention.py"),
+    *("relay/ports.py", "relay/security.py", "relay/retention.py", "relay/together.py"),
     *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "schedule", "keys", "sign", "egress")),
     *(
         f"relay/pipeline/{name}.py"
@@ -42,6 +42,8 @@ PURE = (
         f"relay/access/{name}.py"
         for name in ("values", "codec", "forms", "register", "claims", "origin", "limit", "headers")
     ),
+    *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
+    *("relay/notices/board.py", "relay/notices/message.py"),
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
     *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
     *(f"relay/console/{name}.py" for name in ("etags", "cursors", "ages", "views", "exports", "desk/whose")),
@@ -202,7 +204,7 @@ RUN_FOR_REAL = {
     ),
     "tests/contracts/test_access.py": ("store", "audit"),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
-    "tests/contracts/test_notices.py": ("news", "posted"),
+    "tests/contracts/test_notices.py": ("news", "posted", "forward"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/cli/test_deliveries.py": ("erase",),
     "tests/kafka/test_deliveries_command.py": ("redeliver",),

@@ -237,6 +237,8 @@ def test_nothing_is_waited_for_for_ever_unless_somebody_says_never(text: str, se
         ({"EVENTS_TOPICS": "leads.events,relay.results"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
         ({"EVENTS_TOPICS": "x.deliveries.5s", "TOPIC_PREFIX": "x"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
         ({"GROUP": "relay.deliveries"}, "RELAY_GROUP", "the group of the delivery topics"),
+        ({"NOTICES_URL": "https://ops.example/relay"}, "RELAY_NOTICES_URL", "goes with RELAY_NOTICES_SECRET_FILE"),
+        ({"NOTICES_SECRET_FILE": "/secret"}, "RELAY_NOTICES_URL", "goes with RELAY_NOTICES_SECRET_FILE"),
         ({"RETENTION": "notices=3d"}, "RELAY_DISABLE_AFTER", "RELAY_RETENTION keeps notices"),
         ({"TRUSTED_USER_HEADER": "X-User"}, "RELAY_TRUSTED_USER_HEADER", "needs RELAY_TRUSTED_PROXIES"),
     ],
