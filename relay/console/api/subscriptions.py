@@ -97,7 +97,7 @@ async def rotated(request: web.Request) -> web.Response:
 
 def _form(asked: Asked, *, but: tuple[str, ...] = ()) -> dict[str, object]:
     """
-    What is for `forms.read_form`, which takes a command line's spellings too: of JSON, each field has its kind, and what
+    For `forms.read_form`, which takes a command line's spellings too: of JSON each field has its kind, and what
     has another is left out.
     """
     for name, kinds in KINDS.items():
