@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PURE = (
     *("relay/model.py", "relay/errors.py", "relay/durations.py", "relay/urls.py", "relay/topics.py"),
     *("relay/verification.py", "relay/settings.py", "relay/sources.py", "relay/samples.py", "relay/networks.py"),
-    *("relay/ports.py", "relay/security.py", "relay/retention.py"),
+    *("relay/ports.py", "relay/security.py", "relay/retention.py", "relay/together.py"),
     *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "schedule", "keys", "sign", "egress")),
     *(
         f"relay/pipeline/{name}.py"
@@ -37,8 +37,13 @@ PURE = (
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits", "sound", "audited")),
-    *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
     "relay/notices/board.py",
+    *(
+        f"relay/access/{name}.py"
+        for name in ("values", "codec", "forms", "register", "claims", "origin", "limit", "headers")
+    ),
+    *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
+    *("relay/notices/board.py", "relay/notices/message.py"),
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
     *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
     *(f"relay/console/{name}.py" for name in ("etags", "cursors", "ages", "views", "exports", "desk/whose")),
@@ -197,8 +202,15 @@ RUN_FOR_REAL = {
         *("tables", "database", "bulk", "writing", "reading", "overview", "pruning", "store"),
         *("tail", "projector", "port", "env", "m0001_history"),
     ),
+    "tests/contracts/test_access.py": ("store", "audit"),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
-    "tests/contracts/test_notices.py": ("news", "posted"),
+    "tests/api/test_console.py": (
+        *("answers", "routes", "repeats", "stream", "export", "deliveries", "sends", "governing", "burying"),
+        *("means", "subscribing", "telling", "sending", "trying", "roster", "server", "health", "keys"),
+    ),
+    "tests/cli/test_lanes.py": ("workers",),
+    "tests/api/test_views.py": ("ages", "etags"),
+    "tests/contracts/test_notices.py": ("news", "posted", "forward"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/cli/test_deliveries.py": ("erase",),
     "tests/kafka/test_deliveries_command.py": ("redeliver",),

@@ -34,7 +34,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except RelayError as error:
         return refused(trouble(error))
     except web.HTTPException as error:
-        kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+        kept = {
+            name: error.headers[name] for name in ("Allow", "WWW-Authenticate", "Retry-After") if name in error.headers
+        }
         return refused(Trouble(status=HTTPStatus(error.status), detail=error.text or error.reason, headers=kept))
 
 
