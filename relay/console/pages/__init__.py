@@ -1,11 +1,14 @@
 """
 The pages: what people see and do in a browser. Server-rendered; scripts only make them livelier.
 
-    words, figures, charts, hooks, story, bodies, curl    values -> what a page shows                    pure
-    forms, asking                                         what was typed, what a URL asks for -> values  pure
+    words, charts, figures, hooks, story, bodies, curl    values -> what a page shows                    pure
+    running, buried, notices, proof, deeds                likewise, of what else there is                pure
+    forms, asking, wishes                                 what was typed, what a URL asks for -> values  pure
     frame                                                 what stands around every page                  pure
     visit                                                 a request, and the page that is its answer     edge
-    overview, webhooks, editing, deliveries, …            a page or a few that belong together           edge
+    names                                                 Webhook Names of ids                           edge
+    overview, webhooks, editing, trials, sending          pages that belong together                     edge
+    deliveries, replays, letters, operations, audit, access, people
     assets, rendering                                     static files; templates -> HTML                edge
 """
 
@@ -19,6 +22,7 @@ from relay.console.desk import Desk
 from relay.console.keys import DESK, PRINCIPAL
 from relay.console.pages import (
     access,
+    audit,
     deliveries,
     editing,
     letters,
@@ -33,6 +37,10 @@ from relay.console.pages.assets import PREFIX, Assets
 from relay.console.pages.rendering import environment
 from relay.console.pages.visit import ENVIRONMENT, Visit
 
+PARTS = (
+    *(overview, editing, webhooks, sending, deliveries, replays, letters),
+    *(operations, audit, access, people),
+)
 OTHERS = ("/api/", PREFIX)  # paths whose answers are no pages
 
 
@@ -43,7 +51,7 @@ def routes(app: web.Application, desk: Desk) -> None:
     app[ENVIRONMENT] = environment(assets)
     app.middlewares.append(_missing)
     app.router.add_get(PREFIX + "{name:.+}", assets.serve)
-    for part in (overview, editing, webhooks, sending, deliveries, replays, letters, operations, access, people):
+    for part in PARTS:
         app.add_routes(part.ROUTES)
 
 

@@ -1,6 +1,7 @@
 """Delivery History: the listing, and one delivery with all its attempts. Edge."""
 
 from http import HTTPStatus
+from typing import Any
 
 from aiohttp import web
 
@@ -83,7 +84,7 @@ async def one(visit: Visit) -> web.Response:
     )
 
 
-async def _request(visit: Visit, delivery_id: str, step: Step | None) -> dict[str, object]:
+async def _request(visit: Visit, delivery_id: str, step: Step | None) -> dict[str, Any]:
     """What was sent, exactly; while the broker does not answer, what the result has of it."""
     if step is None or not step.is_made:
         return {"url": "", "request_headers": {}, "sent_body": None, "sent_why": "nothing was sent", "curl": None}

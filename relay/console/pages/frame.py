@@ -52,7 +52,13 @@ PLACES: tuple[tuple[str, tuple[tuple[str, str, bool, Scope], ...]], ...] = (
             ("/reconcile", "Reconcile", True, Scope.READ),
         ),
     ),
-    ("Administration", (("/access", "Access", False, Scope.ADMIN),)),
+    (
+        "Administration",
+        (
+            ("/audit", "Audit log", False, Scope.ADMIN),
+            ("/access", "Access", False, Scope.ADMIN),
+        ),
+    ),
 )
 
 

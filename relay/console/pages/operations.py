@@ -5,7 +5,7 @@ from aiohttp import web
 from relay.console.pages import forms, notices, proof, words
 from relay.console.pages.names import names
 from relay.console.pages.visit import Visit, handled
-from relay.errors import Conflict, Invalid
+from relay.errors import Conflict, Invalid, TopicProblem, Unreachable
 
 DEFAULT = "1h"
 RANGES_MS = {"15m": 15 * words.MINUTE_MS, "1h": words.HOUR_MS, "6h": 6 * words.HOUR_MS, "24h": words.DAY_MS}
@@ -37,7 +37,7 @@ async def reconcile(visit: Visit) -> web.Response:
     if asked:
         try:
             report = await visit.desk.reconcile(visit.who, since_ms=visit.now_ms - RANGES_MS[name])
-        except (Invalid, Conflict) as error:
+        except (Invalid, Conflict, TopicProblem, Unreachable) as error:
             problem = str(error)
     return await visit.page(
         "reconcile.html",

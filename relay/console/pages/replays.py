@@ -1,5 +1,6 @@
 """Runs: what was sent again and how far it is; a replay is counted, started, cancelled. Edge."""
 
+from collections.abc import Mapping
 from http import HTTPStatus
 
 from aiohttp import web
@@ -71,7 +72,7 @@ async def cancel(visit: Visit) -> web.StreamResponse:
 
 
 async def _form(
-    visit: Visit, wished: Wished, *, problems: dict[str, str] | None = None, forecast: Forecast | None = None
+    visit: Visit, wished: Wished, *, problems: Mapping[str, str] | None = None, forecast: Forecast | None = None
 ) -> web.Response:
     known = await every_name(visit, [wished.subscription_id])
     return await visit.page(

@@ -25,17 +25,7 @@ ENVIRONMENT = web.AppKey("environment", Environment)
 THEME, THEMES = "relay-theme", ("light", "dark")  # a cookie of no secret
 MAX_FIELDS = 500  # of a form: the longest has some thirty, and a page of deliveries 200 boxes to tick
 FORM = "application/x-www-form-urlencoded"
-HEADERS = {
-    # Nothing inline, nothing from elsewhere, nothing evaluated; a form goes nowhere else, and nobody frames a page.
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+NOT_KEPT = {"Cache-Control": "no-store"}  # what a page shows is for whoever asked, now
 TITLES = {
     HTTPStatus.NOT_FOUND: "There is nothing here",
     HTTPStatus.FORBIDDEN: "You may not do that",
@@ -67,19 +57,8 @@ class Visit:
         return self.request.query.get(name, "").strip()
 
     async def written(self) -> Written:
-        """
-        A form that was sent: field -> values.
-
-        Raises:
-            HTTPBadRequest: It is none.
-        """
-        raw = await self.request.read()  # which the application bounds
-        if raw and self.request.content_type != FORM:
-            raise web.HTTPUnsupportedMediaType
-        try:
-            return parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
-        except ValueError:
-            raise web.HTTPBadRequest(text="this is no form") from None
+        """A form that was sent; raises as `read_form`."""
+        return await read_form(self.request)
 
     async def page(self, template: str, *, status: int = HTTPStatus.OK, **context: object) -> web.Response:
         """A template with what it needs, and what stands around every page."""
@@ -113,11 +92,27 @@ class Visit:
 Handler = Callable[[Visit], Awaitable[web.StreamResponse]]
 
 
+async def read_form(request: web.Request) -> Written:
+    """
+    Field -> values.
+
+    Raises:
+        HTTPBadRequest, HTTPUnsupportedMediaType: It is no form.
+    """
+    raw = await request.read()  # which the application bounds
+    if raw and request.content_type != FORM:
+        raise web.HTTPUnsupportedMediaType(text="this is no form")
+    try:
+        return parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
+    except ValueError:
+        raise web.HTTPBadRequest(text="this is no form") from None
+
+
 def rendered(request: web.Request, template: str, *, status: int = HTTPStatus.OK, **context: Any) -> web.Response:  # noqa: ANN401
     """A page, with or without somebody whom we know."""
     theme = request.cookies.get(THEME)
     html = request.app[ENVIRONMENT].get_template(template).render(**context, theme=theme if theme in THEMES else None)
-    return web.Response(text=html, content_type="text/html", status=status, headers=HEADERS)
+    return web.Response(text=html, content_type="text/html", status=status, headers=NOT_KEPT)
 
 
 def handled(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

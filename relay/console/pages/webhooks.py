@@ -30,7 +30,8 @@ async def listed(visit: Visit) -> web.Response:
         "webhooks.html",
         rows=[hooks.row(one, lines.get(one["id"], ()), now_ms=visit.now_ms) for one in page.items],
         states=words.SUBSCRIPTION_STATES,
-        **kept,
+        text=text,
+        state=state,
         first=f"/subscriptions{forms.query(kept)}" if cursor else None,
         next=f"/subscriptions{forms.query(kept | {'cursor': page.cursor})}" if page.cursor else None,
     )

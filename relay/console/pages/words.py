@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from relay.model import EVENT_TYPES
 from relay.pipeline.results import rfc3339
 from relay.store.history.values import State
+
+K = TypeVar("K")
 
 SECOND_MS, MINUTE_MS, HOUR_MS, DAY_MS = 1000, 60_000, 3_600_000, 86_400_000
 NONE = "–"
@@ -97,10 +99,9 @@ EVENT_NAMES: Mapping[str, str] = {
 }  # the seed's own
 
 
-def chip(table: Mapping[str, Chip] | Mapping[int, Chip], key: object) -> Chip:
+def chip(table: Mapping[K, Chip], key: K) -> Chip:
     """What the table says; what it does not know, as it is written."""
-    found: Chip | None = table.get(key)  # type: ignore[call-overload]  a table of either
-    return found or Chip("mute", str(key))
+    return table.get(key) or Chip("mute", str(key))
 
 
 def event_name(event_type: str) -> str:
