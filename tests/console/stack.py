@@ -71,7 +71,7 @@ class Answering:
         self.refused: list[str] = []  # why a signature does not hold
         self.asked = 0
         self.url = ""
-        self._secret = secret
+        self.secret = secret
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -91,7 +91,7 @@ class Answering:
     async def _take(self, request: web.Request) -> web.Response:
         body = await request.read()
         self.asked += 1
-        why = verify(request.headers, body, self._secret, time.time())  # noqa: TID251  a receiver's own clock
+        why = verify(request.headers, body, self.secret, time.time())  # noqa: TID251  a receiver's own clock
         if why:
             self.refused.append(why)
             return web.Response(status=403, text=why)
