@@ -77,6 +77,10 @@ EVENTS = {
     "endpoint.recovered": "It takes deliveries again, after it was told to be failing.",
     "notices.troubled": "Their topic cannot be read just now; trying again.",
     "notices.unreadable": "Records of the notices topic that are no notices: passed over.",
+    "notices.forwarding": "Notices are sent to RELAY_NOTICES_URL from now on.",
+    "notice.forwarded": "A notice was taken by the operator's own webhook.",
+    "notice.delayed": "The operator's own webhook did not take a notice; it is tried again, the next ones wait.",
+    "notice.passed": "The operator's own webhook never took a notice: it is not tried any more.",
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
     # console
     "console.listening": "The console's API and pages are served here.",
@@ -85,6 +89,8 @@ EVENTS = {
     "console.stopping": "SIGTERM or SIGINT: live streams end, requests under way have 5 s.",
     "console.stopped": "The console has ended.",
     # who may do what
+    "login.accepted": "A session of the console has begun, with this token.",
+    "login.refused": "What was typed into the login page is no token, or no more.",
     "token.unreadable": "A record of the tokens' topic cannot be read; whoever holds that token is not let in.",
     "tokens.troubled": "Their topic cannot be followed just now; trying again.",
     # delivery history

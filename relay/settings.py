@@ -14,7 +14,8 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
-from relay import durations
+from relay import durations, urls
+from relay.errors import Invalid
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=str)
@@ -292,6 +293,14 @@ def key_ring(text: str) -> tuple[tuple[str, bytes], ...]:
     if broken:
         raise ValueError("; ".join(broken))
     return tuple(ring.items())
+
+
+def webhook(text: str) -> str:
+    """A URL that may be called, in its one spelling. The error cites nothing of it."""
+    try:
+        return urls.normalise(text, allow_http=True)
+    except Invalid as error:
+        raise ValueError(error.problems[0].rule) from None
 
 
 def database(text: str) -> str:

@@ -22,7 +22,8 @@ DISABLE_AFTER MAX_SUBSCRIPTIONS_PER_ACCOUNT DRAIN_S REBALANCE_DRAIN_S COMMIT_INT
 ALLOW_HTTP ALLOW_NETWORKS EGRESS_PROXY TLS_DIR SECRET_KEYS SECRET_KEYS_FILE METRICS_ADDRESS CONSOLE_ADDRESS
 DATABASE_URL LOG_FORMAT LOG_LEVEL
 LANE_IN_FLIGHT LANE_QUEUE LANE_WAIT_S BREAKER_SHARE BREAKER_ATTEMPTS BREAKER_WINDOW_S BREAKER_COOLDOWN_S
-ALLOW_METADATA HISTORY_RETENTION HISTORY_BYTES
+ALLOW_METADATA HISTORY_RETENTION HISTORY_BYTES WORKER_ADDRESSES
+TRUSTED_PROXIES TRUSTED_USER_HEADER TRUSTED_USER_SCOPE
 """.split()  # noqa: SIM905  40 lines of quotes would say no more
 
 
@@ -236,7 +237,10 @@ def test_nothing_is_waited_for_for_ever_unless_somebody_says_never(text: str, se
         ({"EVENTS_TOPICS": "leads.events,relay.results"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
         ({"EVENTS_TOPICS": "x.deliveries.5s", "TOPIC_PREFIX": "x"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
         ({"GROUP": "relay.deliveries"}, "RELAY_GROUP", "the group of the delivery topics"),
+        ({"NOTICES_URL": "https://ops.example/relay"}, "RELAY_NOTICES_URL", "goes with RELAY_NOTICES_SECRET_FILE"),
+        ({"NOTICES_SECRET_FILE": "/secret"}, "RELAY_NOTICES_URL", "goes with RELAY_NOTICES_SECRET_FILE"),
         ({"RETENTION": "notices=3d"}, "RELAY_DISABLE_AFTER", "RELAY_RETENTION keeps notices"),
+        ({"TRUSTED_USER_HEADER": "X-User"}, "RELAY_TRUSTED_USER_HEADER", "needs RELAY_TRUSTED_PROXIES"),
     ],
 )
 def test_settings_that_contradict_each_other_are_told_together(
@@ -272,6 +276,8 @@ def test_settings_of_kafka_that_contradict_each_other_are_told() -> None:
         {"EVENTS_TOPICS": "relay.leads", "TOPIC_PREFIX": "relay"},
         {"EVENTS_TOPICS": "leads.events", "TOPIC_PREFIX": "leads"},
         {"TIMEOUT_S": "1", "CONNECT_TIMEOUT_S": "5"},
+        {"TRUSTED_USER_HEADER": "X-User", "TRUSTED_PROXIES": "10.0.0.0/8"},
+        {"TRUSTED_PROXIES": "10.0.0.0/8"},
     ],
 )
 def test_settings_at_the_edge_of_such_a_rule_are_taken(variables: dict[str, str]) -> None:

@@ -50,7 +50,7 @@ def _settled(told: Mapping[str, Any]) -> Told:
     runs = []
     for count, matches in pairs:
         if matches is not None:
-            runs.append(Run(at, _number(count, SPAN), _number(matches, MOST - _KNOWN - 1, least=NO_RECORD)))
+            runs.append(Run(at, _number(count, SPAN, least=1), _number(matches, MOST - _KNOWN - 1, least=NO_RECORD)))
         at += _number(count, LAST)
         if at - first > SPAN:
             raise ValueError("too wide")

@@ -9,7 +9,8 @@ from array import array
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from enum import IntEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
+from zlib import crc32
 
 import orjson
 
@@ -20,6 +21,7 @@ MOST_BYTES = 16 << 20  # of a record: no broker's topic takes as much
 ID_BYTES = 256  # as of any id
 # What is told in one number, from the left: place in the bucket, run, event, time, turn, state.
 _STATE_BITS, _TURN_BITS, _TIME_BITS = 2, 14, 34
+_SHORT = (1 << 64) - 1
 _TICK_MS, _EPOCH_MS = 64, 1_577_836_800_000  # of 2020: as 34 bits, until 2054
 _TURN, _TIME = _STATE_BITS, _STATE_BITS + _TURN_BITS
 _EVENT = 1 << _TIME + _TIME_BITS
@@ -117,12 +119,15 @@ def buried(headers: Mapping[str, bytes], written_ms: int) -> Outcome | Unreadabl
         return UNREADABLE
 
 
-def _checked(one: Outcome) -> Outcome | Unreadable:
+def _checked(one: Any) -> Outcome | Unreadable:  # noqa: ANN401  an Outcome, if its parts are what they should be
     if not isinstance(one.topic, str) or not isinstance(one.delivery_id, str) or len(one.delivery_id) > ID_BYTES:
         return UNREADABLE
     if not all(isinstance(number, int) for number in (one.partition, one.offset, one.turn)):
         return UNREADABLE
-    return one if 0 <= one.partition <= MOST and 0 <= one.offset <= LAST else UNREADABLE
+    if not 0 <= one.partition <= MOST or not 0 <= one.offset <= LAST:
+        return UNREADABLE
+    known: Outcome = one
+    return known
 
 
 class Outcomes:
@@ -150,7 +155,7 @@ class Outcomes:
             self._small[bucket] = max(len(small), SOME)
 
     def counted(self, bucket: int) -> Iterator[tuple[int, tuple[int, int, int, int], int]]:
-        """Of each offset in it that has any: (offset, (delivered, pending, given up, dropped), made by replays alone)."""
+        """Of each offset in it: (offset, (delivered, pending, given up, dropped), those of replays alone)."""
         counts: dict[int, list[int]] = {}
         for (_, place), told in _newest(self._buckets.get(bucket, array("Q"))).items():
             own = counts.setdefault(place, [0, 0, 0, 0, 0])
@@ -177,6 +182,6 @@ def _newest(some: "array[int]") -> dict[tuple[int, int], int]:
 def _short(ident: str) -> int:
     """64 bits of it: two deliveries of one event meet once in 10^19 pairs."""
     try:
-        return int(ident[4:20], 16)
+        return int(ident[4:20], 16) & _SHORT
     except ValueError:  # none of relay's own making
-        return int.from_bytes(ident.encode(errors="replace")[-8:], "big")
+        return crc32(ident.encode(errors="replace"))

@@ -84,6 +84,11 @@ class Live:
         self._wanted = asyncio.Event()
         self._last = 0
 
+    @property
+    def onlookers(self) -> int:
+        """How many there are."""
+        return len(self._onlookers)
+
     async def run(self) -> None:
         """Reads while somebody looks on, until cancelled. Never raises for trouble of the broker's."""
         while True:

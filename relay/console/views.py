@@ -1,35 +1,34 @@
 """Values -> the JSON that people are shown. Pure. Times are RFC 3339, figures have their units in their names."""
 
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from relay.console.ages import Age
 from relay.console.etags import etag
-from relay.model import Signature, Subscription
+from relay.model import Subscription
 from relay.pipeline.results import rfc3339
 from relay.replay.letters import DeadLetter
 from relay.replay.shown import Sent
 from relay.store.codec import shown
 from relay.store.history.values import BUCKETS_MS, Counts, Delivery, Detail, Gap, Overview, State
-from relay.store.keyring import KeyRing
-from relay.store.sealing import public_keys
 
 STATES: Mapping[State, str] = {state: state.name.lower() for state in State}
 
 
-def subscription(one: Subscription, keys: KeyRing, *, unreadable: str | None = None) -> dict[str, Any]:
+def subscription(
+    one: Subscription, public: Sequence[str | None] | None = None, *, unreadable: str | None = None
+) -> dict[str, Any]:
     """
-    As people see it: secrets masked, with the public keys of one that has any; and what tells it from its next form.
+    As people see it: secrets masked; and what tells it from its next form.
 
     Args:
         one: As it was last readable.
-        keys: What opens it.
+        public: What its receiver verifies with, a secret each; None: it signs with none that has such.
         unreadable: Why its newest form cannot be read; None: this is it.
     """
     seen = shown(one)
-    if Signature.STANDARD_WEBHOOKS_ED25519 in one.signatures:
-        public = public_keys(one, keys)
+    if public is not None:
         seen["secrets"] = [secret | {"public_key": key} for secret, key in zip(seen["secrets"], public, strict=True)]
     return seen | {"unreadable": unreadable, "etag": etag(one)}
 

@@ -14,6 +14,7 @@ from tests.api.driver import Console, run
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     folder: Path = tmp_path_factory.mktemp("console")
     with EmbeddedBroker() as broker, Console(folder, broker.bootstrap, f"t{uuid.uuid4().hex[:10]}") as one:
+        run(one.make_topics())
         one.start()
         run(one.ready())
         yield one

@@ -13,12 +13,18 @@ from typing import Any, NamedTuple, Self
 
 import orjson
 from aiohttp import ClientSession, ClientTimeout
+from aiokafka import AIOKafkaProducer
 
+from relay.broker import Broker
+from relay.config import Config
 from tests.kafka.driver import ROOT, until
 
 TOKEN = re.compile(r"rly_[A-Za-z0-9_-]{43}")
 LISTENING = re.compile(r"http://(127\.0\.0\.1:\d+)/")
 KEYS = "k1:" + b64encode(bytes(range(32))).decode()
+
+
+Place = tuple[int, int]  # partition and offset
 
 
 class Answer(NamedTuple):
@@ -55,6 +61,13 @@ class Console:
         self.address = ""
         self.token: str | None = None
         self.starts = 0
+
+    async def make_topics(self) -> None:
+        """Those that there is nothing on yet: the embedded broker makes topics when they are asked for."""
+        config = Config.read(self.env)
+        topics = ("results", "progress", "dead-letters", "deliveries.now", "events")
+        async with Broker(config) as broker:
+            await broker.touch([f"{config.topic_prefix}.{name}" for name in topics])
 
     def start(self) -> None:
         """It is on its way."""
@@ -161,3 +174,26 @@ def hook(**fields: Any) -> dict[str, Any]:  # noqa: ANN401  of a form
 def run(work: Any) -> Any:  # noqa: ANN401  a coroutine's
     """For fixtures of a module: they are no coroutines."""
     return asyncio.run(work)
+
+
+async def produced(console: Console, topic: str, *pairs: tuple[bytes, bytes | None], **headers: str) -> list[Place]:
+    """Records of one of the prefix's topics, written; where they stand."""
+    producer = AIOKafkaProducer(bootstrap_servers=console.env["RELAY_KAFKA_BOOTSTRAP_SERVERS"])
+    name = f"{console.env['RELAY_TOPIC_PREFIX']}.{topic}"
+    named = [(one.replace("_", "-"), value.encode()) for one, value in headers.items()]
+    async with producer:
+        sent = [await producer.send_and_wait(name, key=key, value=value, headers=named) for key, value in pairs]
+    return [(one.partition, one.offset) for one in sent]
+
+
+async def told(console: Console, *results: dict[str, Any]) -> None:
+    """These results are in the history."""
+    await produced(console, "results", *((one["lead_id"].encode(), orjson.dumps(one)) for one in results))
+
+    async def there() -> bool:
+        got = [await console.get(f"/api/v1/deliveries/{one['delivery_id']}") for one in results]
+        seen = [one for one in got if one.status == 200]
+        known = {attempt["attempt_id"] for one in seen for attempt in one.json["attempts"]}
+        return known >= {one["attempt_id"] for one in results}
+
+    await until(there)

@@ -1,5 +1,6 @@
 """How all of it fares, over HTTP. Edge (aiohttp)."""
 
+from dataclasses import asdict
 from http import HTTPStatus
 
 from aiohttp import web
@@ -47,6 +48,15 @@ async def noticed(request: web.Request) -> web.Response:
     return answer({"items": told.notices, "standing": told.standing})
 
 
+async def audited(request: web.Request) -> web.Response:
+    desk, who = asker(request)
+    asked = query(request)
+    cursor, limit = asked.cursor(), asked.whole("limit")
+    asked.done()
+    page = await desk.audit(who, cursor=cursor, limit=50 if limit is None else limit)
+    return answer({"items": [asdict(one) for one in page.entries], "cursor": page.cursor})
+
+
 async def tokens(request: web.Request) -> web.Response:
     desk, who = asker(request)
     query(request).done()
@@ -83,6 +93,7 @@ ROUTES = [
     web.get("/api/v1/reconciliation", reconciled),
     web.post("/api/v1/filter-trials", filter_tried),
     web.get("/api/v1/notices", noticed),
+    web.get("/api/v1/audit", audited),
     web.get(TOKENS, tokens),
     web.post(TOKENS, once(token_made)),
     web.delete(TOKENS + "/{id}", token_revoked),

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from relay.access.audit import Page
 from relay.access.values import Action, Principal, Scope, Token
 from relay.completeness.reading import reconcile
 from relay.completeness.values import Report
@@ -13,6 +14,7 @@ from relay.pipeline.census import Asked, together
 from relay.store.history.listing import LATEST_MS, holds
 from relay.workers import ask_all, configured
 
+HOLDER = "token:"  # what the name of a token's holder begins with
 MAX_NOTICES = 1_000  # that are kept
 OPERATORS = "worker", "process"  # what of a lane is nobody's but an operator's
 
@@ -64,6 +66,18 @@ class Governing(Seat):
             raise Invalid(Problem("limit", f"takes 1 to {MAX_NOTICES}", str(limit)))
         board = self._means.notices.get()
         return Told(notices=board.page(account=who.account, limit=limit), standing=board.standing(account=who.account))
+
+    async def audit(self, who: Principal, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """Who did what, newest first."""
+        who.require(Scope.ADMIN)
+        return await self._means.audit.page(cursor, limit, account=who.account)
+
+    def knows(self, who: Principal) -> bool:
+        """Whether they still may: their token was not revoked, and has not expired."""
+        if not who.name.startswith(HOLDER):
+            return True
+        token_id = who.name.removeprefix(HOLDER).partition(" ")[0]
+        return self._means.access.get().find_id(token_id) is not None
 
     async def tokens(self, who: Principal) -> list[Token]:
         """Those that they may see, newest first, expired ones too."""

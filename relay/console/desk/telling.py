@@ -3,9 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from relay.access.values import Principal, Scope
-from relay.console.ages import Age, aged
+from relay.console.ages import UNREAD, Age, aged
 from relay.console.desk.means import Seat
-from relay.errors import Invalid, NotFound
+from relay.errors import Invalid, NotFound, RelayError
 from relay.model import Subscription, SubscriptionId
 from relay.replay.sent import sent
 from relay.replay.shown import Sent
@@ -62,6 +62,16 @@ class Telling(Seat):
         """By the hour, of each of these."""
         who.require(Scope.READ)
         return await self._means.history.sparklines(subscription_ids, account=who.account, since_ms=since_ms)
+
+    async def trouble(self) -> list[str]:
+        """What is not there that calls need, in words; empty: all of it is."""
+        wrong = [] if (age := await self.age()).behind_s is not None or age.trouble == UNREAD else [str(age.trouble)]
+        for needed in (self._means.access.get, self._means.roster.all):
+            try:
+                needed()
+            except RelayError as why:
+                wrong.append(str(why))
+        return wrong
 
     async def age(self) -> Age:
         """How old the history is. Never raises: a store that does not answer is told as the trouble that it is."""

@@ -53,6 +53,11 @@ class Trying(Seat):
         found, source = (event, None) if event is not None else await self._recent(who)
         return FilterTrial(matches=matches(found), event=found, source=source)
 
+    @property
+    def onlookers(self) -> int:
+        """How many streams there are."""
+        return self._means.live.onlookers
+
     async def stream(
         self, who: Principal, search: Search, *, after: str | None = None
     ) -> AsyncGenerator[Result | Missed, None]:
