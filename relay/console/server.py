@@ -26,7 +26,7 @@ from relay.config import Config
 from relay.console import health
 from relay.console.api import routes as api
 from relay.console.api.answers import MAX_BODY_BYTES
-from relay.console.api.problems import RETRY_AFTER_S
+from relay.console.api.problems import AWAY, RETRY_AFTER_S
 from relay.console.desk import Desk, Means
 from relay.console.keys import DESK, GUARD, STOPPING
 from relay.console.live import Live
@@ -67,6 +67,7 @@ async def serve(
         HistoryProblem: RELAY_DATABASE_URL can be none of a history.
     """
     history, roster, clock = SqlHistory(config.database_url), Roster(config), SystemClock()
+    forward = Forward(config, clock=clock)
     live = Live(config, epoch=os.urandom(4).hex())
     replays = Opening("replays", lambda: Replays(config, delivered=history.delivered))
     tokens = Access(config, clock=clock)
@@ -93,7 +94,7 @@ async def serve(
         ):
             listening(port)
             group.create_task(Projector(config, history).run(stop))
-            group.create_task(Forward(config, clock=clock).run(stop))
+            group.create_task(forward.run(stop))
             work = (
                 roster.follow(),
                 live.run(),
@@ -138,8 +139,8 @@ async def _open(request: web.Request, handler: api.Handler) -> web.StreamRespons
     try:
         if request.path not in ANYBODY:
             request.app[ACCESS].get()
-    except Unreachable as why:
-        raise web.HTTPServiceUnavailable(text=str(why), headers={"Retry-After": str(RETRY_AFTER_S)}) from None
+    except Unreachable:
+        raise web.HTTPServiceUnavailable(text=AWAY, headers={"Retry-After": str(RETRY_AFTER_S)}) from None
     return await handler(request)
 
 
