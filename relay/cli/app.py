@@ -8,7 +8,7 @@ from aiokafka.errors import KafkaError
 from cyclopts import App, CycloptsError
 
 from relay import __version__
-from relay.cli import check, demo, lanes, listen, secrets, send, subscriptions, tools, topics, worker
+from relay.cli import check, demo, lanes, listen, secrets, send, subscriptions, tokens, tools, topics, worker
 from relay.cli.common import SECRET, plain, tell
 from relay.errors import Invalid, Problem, RelayError
 from relay.refusals import lost
@@ -35,7 +35,7 @@ for command in (
     tools.version,
 ):
     app.command(command)
-for group in (topics.app, subscriptions.app, secrets.app, tools.filter_app):
+for group in (topics.app, subscriptions.app, secrets.app, tokens.app, tools.filter_app):
     app.command(group)
 
 
