@@ -487,8 +487,8 @@ def test_an_example_notice_validates_and_is_what_relay_makes(kind: Kind) -> None
     assert list(schema("notice")["properties"]) == list(made)
 
 
-def noticed(*replies: Reply) -> list[dict[str, Any]]:
-    """What is told where these came an hour apart; whatever is to be disabled is."""
+def noticed(*replies: Reply, every_s: float = 3600) -> list[dict[str, Any]]:
+    """What is told where these came so far apart; whatever is to be disabled is."""
     sent: list[bytes] = []
 
     class Kept:
@@ -505,7 +505,7 @@ def noticed(*replies: Reply) -> list[dict[str, Any]]:
             running = group.create_task(notices.run())
             for number, reply in enumerate(replies):
                 notices.hear(an_endpoint().subscription, DeliveryId(f"dlv_{number}"), reply)
-                await clock.advance(3600)
+                await clock.advance(every_s)
                 for _ in range(20):
                     await asyncio.sleep(0)
             running.cancel()
@@ -527,15 +527,16 @@ def test_every_notice_validates_and_no_field_may_be_left_out_or_added() -> None:
     seen: set[tuple[str, str]] = set()
 
     for reply in replies():
-        for one in noticed(reply, reply, ok) + noticed(gone, reply, gone, gone, ok):
+        days = noticed(*[reply] * 6, every_s=86_400)
+        for one in noticed(reply, reply, ok) + noticed(gone, reply, gone, gone, ok) + days:
             validator("notice").validate(one)
             seen.add((one["kind"], one["reason"]))
             assert not valid(one | {"more": None})
             assert not any(valid({name: one[name] for name in one if name != left}) for left in one)
 
     reasons = schema("notice")["properties"]["reason"]["enum"]
-    failing = {("failing", reason) for reason in reasons if reason not in {"gone", "ok", "active", "paused"}}
-    assert {("disabled", "gone"), ("recovered", "ok"), *failing} == seen
+    failing = {("failing", reason) for reason in reasons if reason not in {"gone", "failing", "ok", "active", "paused"}}
+    assert {("disabled", "gone"), ("disabled", "failing"), ("recovered", "ok"), *failing} == seen
 
 
 @pytest.mark.parametrize(
@@ -543,6 +544,8 @@ def test_every_notice_validates_and_no_field_may_be_left_out_or_added() -> None:
     [
         ("disabled", {"reason": "status"}),
         ("disabled", {"status": 404}),
+        ("disabled", {"reason": "failing", "status": 200}),
+        ("failing", {"reason": "failing"}),
         ("re-enabled", {"reason": "gone"}),
         ("re-enabled", {"reason": "disabled"}),
         ("re-enabled", {"status": 200}),

@@ -18,13 +18,15 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from relay.metrics import Metrics
 from relay.model import Record
-from relay.pipeline.client import Client
+from relay.pipeline.client import Client, fenced
 from relay.pipeline.commit import Commits
+from relay.pipeline.covered import Lost
 from relay.pipeline.frozen import Freeze
 from relay.pipeline.holdings import Holdings, Partition
 from relay.pipeline.ledger import Ledger
+from relay.pipeline.progress import SILENCE, Telling
 from relay.pipeline.rivals import GIVE_WAY_S, Rivals
-from relay.pipeline.start import Lost, Resumption, peek, resumption
+from relay.pipeline.start import Resumption, peek, resumption
 
 log = structlog.get_logger()
 
@@ -47,25 +49,24 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         instance_id: str | None = None,
         rivals: Rivals,
         lost: Callable[[Lost], None],
+        telling: Telling = SILENCE,
     ) -> None:
-        self._peek = partial(peek, settings)
-        self.group = group
-        self.topics = topics
+        self._peek, self.group, self.topics = partial(peek, settings), group, topics
         self._drain_s, self._lost, self._rivals = drain_s, lost, rivals
         self._ask_again = instance_id is not None  # a static member is given what it had, whatever has grown since
         self.forgotten: Callable[[Ledger], None] = lambda _: None  # told of every ledger that is retired
         self.decided: Callable[[], None] = lambda: None  # told whenever what is ours, or its fate, has changed
         self._unloaded, self._quiet, self._fate = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._asked: set[Ledger] = set()  # of what is loading, where it goes on is being asked
-        self._paused, self._holdings = set[Partition](), Holdings()
+        self._paused, self._holdings = set[Partition](), Holdings(told=telling is not SILENCE)
         self._counts: dict[str, int] = {}  # partitions of each topic, when last assigned
-        self._rebalancing = False
-        self.joined = False  # the group has given us our partitions at least once
+        self._rebalancing = self.joined = False  # the group has given us our partitions at least once
         self.turns = 0  # assignments, losses and loads since the start: that it moves is seen by it
         self.consumer = Client(
             settings, group=group, assignor=assignor, fetch=fetch, drain_s=drain_s, instance_id=instance_id
         )
-        self._commits, self._freeze = Commits(self.consumer, self._holdings), Freeze(self.consumer, self._holdings)
+        self._commits = Commits(self.consumer, self._holdings, telling)
+        self._freeze = Freeze(self.consumer, self._holdings)
 
     @property
     def ledgers(self) -> Mapping[Partition, Ledger]:
@@ -86,10 +87,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Ledgers are noted down and their partitions paused; nothing slow, for no heartbeat runs meanwhile."""
         self._paused.clear()  # aiokafka's own pauses end with the assignment
-        self._freeze.assigned(asyncio.get_running_loop().time())
-        partitions = [(tp.topic, tp.partition) for tp in assigned]
-        retired = self._holdings.assigned(partitions, self.consumer.generation)
-        for at in partitions:
+        for one in (self._freeze.assigned, self._rivals.joined):
+            one(asyncio.get_running_loop().time())
+        retired = self._holdings.assigned([(tp.topic, tp.partition) for tp in assigned], self.consumer.generation)
+        for at in self.ledgers:
             self.pause(at)
         self._counts = {topic: self.consumer.count(topic) for topic in self.topics}
         self.joined, self._rebalancing = True, False
@@ -143,9 +144,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     async def _load(self, loading: Mapping[Partition, Ledger]) -> None:
         """These are ready, each as soon as it is known where it goes on; what is left is asked for again."""
         done, trouble = [], "no leader, or no answer of it"
-        known = self._holdings.suspended
         try:
-            async for at, one in resumption(self.consumer, self._peek, list(loading), known=known):
+            async for at, one in resumption(self.consumer, self._peek, list(loading), known=self._holdings.suspended):
                 if self.ledgers.get(at) is loading[at]:  # else the group has rebalanced meanwhile
                     done.append(self._begin(at, loading[at], one))
         except (KafkaError, IllegalStateError) as error:  # a rebalance under our feet, or a broker in trouble
@@ -195,7 +195,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             return []
         except KafkaError as error:
             log.warning("consumer.troubled", error=repr(error))
-            if self._rivals.fenced(str(error), asyncio.get_running_loop().time()):
+            if fenced(error):
+                self._rivals.fenced()
                 self._unloaded.set()
             await asyncio.sleep(TROUBLE_S)
             return []

@@ -149,7 +149,7 @@ class Writer:
             max_request_size=self._config.max_message_bytes,
         )
         async with AsyncExitStack() as stack:
-            stack.callback(_forget, producer)
+            stack.callback(forget, producer)
             stack.push_async_callback(producer.stop)
             await producer.start()
             records = await self._read(transactions=True)
@@ -198,9 +198,10 @@ def no_topic(name: str) -> TopicProblem:
     return TopicProblem(f"there is no topic {name}: `relay topics apply` makes it")
 
 
-def _forget(producer: Any) -> None:  # noqa: ANN401  an untyped library's
+def forget(producer: Any) -> None:  # noqa: ANN401  an untyped library's
     """A fenced producer's own futures are asked for their errors: asyncio would print each with its traceback."""
     batches = [one for queue in producer._message_accumulator._batches.values() for one in queue]  # noqa: SLF001
-    for future in (producer._txn_manager._transaction_waiter, *(one._drain_waiter for one in batches)):  # noqa: SLF001
+    waiter = producer._txn_manager._transaction_waiter if producer._txn_manager is not None else None  # noqa: SLF001
+    for future in (waiter, *(one._drain_waiter for one in batches)):  # noqa: SLF001
         if future is not None and future.done() and not future.cancelled():
             future.exception()

@@ -10,18 +10,19 @@ def test_a_token_is_shown_by_the_command_that_made_it_and_never_again(relay: Rel
     """Everything else about it is; on a terminal too."""
     made = relay("tokens", "create", "--name", "portal", "--account", "acct-1", "--expires-in", "90d", "-o", "json")
 
-    token = made.json.pop("token")
+    row = made.json
+    token = row.pop("token")
     assert (0, "", True) == (made.status, made.err, is_one(token))
     assert {
         "name": "portal",
         "scope": "read",
         "account_id": "acct-1",
         "prefix": token[:10],
-    }.items() <= made.json.items()
-    assert made.json["created_by"].startswith("cli:")
-    assert made.json["created_at"] < made.json["expires_at"]
+    }.items() <= row.items()
+    assert row["created_by"].startswith("cli:")
+    assert row["created_at"] < row["expires_at"]
     listed = relay("tokens", "list", "-o", "json")
-    assert [made.json] == listed.json
+    assert [row] == listed.json
     assert token not in listed.out + relay("tokens", "list").out
 
 

@@ -526,7 +526,7 @@ async def test_a_worker_disables_what_it_called_and_nothing_that_has_changed_sin
     async with following(config) as worker, asyncio.TaskGroup() as group:
         running = group.create_task(disable.run(done.append))
         for one in (called, changed):
-            disable.ask(Wish(one, Gone(NOON)))
+            disable.ask(Wish(one, Gone(NOON), 410))
         await until(lambda: done, every=0.01)
         await in_force(lambda: 2 == worker.version())
         running.cancel()

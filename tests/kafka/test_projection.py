@@ -341,7 +341,7 @@ async def test_what_is_older_than_it_is_kept_leaves_by_itself(relay: Relay, tmp_
     async def gone() -> bool:
         return await taken(relay, store) == 30 and not (await dump(url))["deliveries"]
 
-    async with history(url) as store, projecting(relay, store, keep=Keep()):
+    async with history(url) as store, projecting(relay, store, keep=Keep.configured(configured(relay))):
         await until(gone)
 
 
