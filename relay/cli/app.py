@@ -20,6 +20,7 @@ from relay.cli import (
     secrets,
     send,
     subscriptions,
+    tokens,
     tools,
     topics,
     worker,
@@ -53,7 +54,7 @@ for command in (
     tools.version,
 ):
     app.command(command)
-for group in (topics.app, subscriptions.app, deliveries.app, secrets.app, tools.filter_app):
+for group in (topics.app, subscriptions.app, deliveries.app, secrets.app, tokens.app, tools.filter_app):
     app.command(group)
 
 
