@@ -10,6 +10,7 @@ from cyclopts import App, Parameter
 from relay import settings
 from relay.cli.common import Common, Configured, json_line, plain, run, tell, write_json, write_table
 from relay.cli.history import opened, tell_age
+from relay.cli.redeliver import redeliver
 from relay.cli.tail import tail
 from relay.clock import SystemClock
 from relay.config import Config
@@ -19,6 +20,7 @@ from relay.pipeline.results import rfc3339
 from relay.store.history.values import Delivery, Page, Refused, Search, State
 
 app = App(name="deliveries", help="Delivery History: what was sent, and what the receivers answered.")
+app.command(redeliver)
 
 COLUMNS = (
     *("created_at", "id", "subscription_id", "event_type", "lead_id", "state", "status", "reason", "attempt"),
