@@ -12,9 +12,10 @@ import reprlib
 import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Never, TypeVar
+from typing import Literal, TypeVar
 
-from relay import durations
+from relay import durations, urls
+from relay.errors import Invalid
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=str)
@@ -28,6 +29,7 @@ _UNITS = {"GiB": GIB, "MiB": MIB, "KiB": KIB, "B": 1}
 _SIZE = re.compile(r"([0-9]{1,15}) ?(B|KiB|MiB|GiB)?")
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_ZERO = re.compile(r"0[smhd]?")
 _NAME = re.compile(r"(?!\.\.?\Z)[a-zA-Z0-9._-]+")  # Kafka's rule for topics and group instance ids
 _VISIBLE = re.compile(r"[!-~]+")
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[A-Za-z0-9_][A-Za-z0-9_.-]{0,252})):(?P<port>[0-9]{1,5})")
@@ -79,6 +81,15 @@ def duration(text: str) -> int:
         return durations.parse(text)
     except ValueError:
         raise ValueError("must be a whole number and a unit, as in 30s, 10m, 6h or 5d") from None
+
+
+def or_zero(read: Reader[int]) -> Reader[int]:
+    """As this reads it, or 0 with or without a unit."""
+
+    def read_or_zero(text: str) -> int:
+        return 0 if _ZERO.fullmatch(text) else read(text)
+
+    return read_or_zero
 
 
 def size(text: str) -> int:
@@ -284,17 +295,16 @@ def key_ring(text: str) -> tuple[tuple[str, bytes], ...]:
     return tuple(ring.items())
 
 
+def webhook(text: str) -> str:
+    """A URL that may be called, in its one spelling. The error cites nothing of it."""
+    try:
+        return urls.normalise(text, allow_http=True)
+    except Invalid as error:
+        raise ValueError(error.problems[0].rule) from None
+
+
 def database(text: str) -> str:
     """An SQLAlchemy URL of a database and driver that the history knows."""
     if not text.startswith(_DATABASES):
         raise ValueError(f"must begin with {' or '.join(_DATABASES)}")
     return text
-
-
-def not_built(instead: str) -> Reader[Never]:
-    """Refused: this version could only accept the value and ignore it."""
-
-    def read(_text: str) -> Never:
-        raise ValueError(f"not built yet: {instead}")
-
-    return read

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[1]
 PURE = (
     *("relay/model.py", "relay/errors.py", "relay/durations.py", "relay/urls.py", "relay/topics.py"),
     *("relay/verification.py", "relay/settings.py", "relay/sources.py", "relay/samples.py", "relay/networks.py"),
-    *("relay/ports.py", "relay/security.py", "relay/retention.py"),
+    *("relay/ports.py", "relay/security.py", "relay/retention.py", "relay/together.py"),
     *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "schedule", "keys", "sign", "egress")),
     *(
         f"relay/pipeline/{name}.py"
@@ -37,9 +37,17 @@ PURE = (
     ),
     *("relay/processes/restarts.py", "relay/processes/exposition.py"),
     *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits", "sound", "audited")),
-    *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
     "relay/notices/board.py",
+    *(
+        f"relay/access/{name}.py"
+        for name in ("values", "codec", "forms", "register", "claims", "origin", "limit", "headers")
+    ),
+    *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
+    *("relay/notices/board.py", "relay/notices/message.py"),
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
+    *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
+    *(f"relay/console/{name}.py" for name in ("etags", "cursors", "ages", "views", "exports", "desk/whose")),
+    *(f"relay/console/api/{name}.py" for name in ("asked", "problems", "idempotency")),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
 # Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.
@@ -194,10 +202,13 @@ RUN_FOR_REAL = {
         *("tables", "database", "bulk", "writing", "reading", "overview", "pruning", "store"),
         *("tail", "projector", "port", "env", "m0001_history"),
     ),
+    "tests/contracts/test_access.py": ("store", "audit"),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
-    "tests/contracts/test_notices.py": ("news", "posted"),
+    "tests/contracts/test_notices.py": ("news", "posted", "forward"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/cli/test_deliveries.py": ("erase",),
+    "tests/kafka/test_deliveries_command.py": ("redeliver",),
+    "tests/cli/test_demo.py": ("demo_children",),
     "tests/kafka/test_watchdog.py": ("sights",),
     "tests/cli/test_commands.py": ("app", "common", "tools", "samples", "send", "listen", "check", "apply", "topics"),
 }

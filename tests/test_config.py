@@ -22,7 +22,8 @@ DISABLE_AFTER MAX_SUBSCRIPTIONS_PER_ACCOUNT DRAIN_S REBALANCE_DRAIN_S COMMIT_INT
 ALLOW_HTTP ALLOW_NETWORKS EGRESS_PROXY TLS_DIR SECRET_KEYS SECRET_KEYS_FILE METRICS_ADDRESS CONSOLE_ADDRESS
 DATABASE_URL LOG_FORMAT LOG_LEVEL
 LANE_IN_FLIGHT LANE_QUEUE LANE_WAIT_S BREAKER_SHARE BREAKER_ATTEMPTS BREAKER_WINDOW_S BREAKER_COOLDOWN_S
-ALLOW_METADATA HISTORY_RETENTION HISTORY_BYTES
+ALLOW_METADATA HISTORY_RETENTION HISTORY_BYTES WORKER_ADDRESSES
+TRUSTED_PROXIES TRUSTED_USER_HEADER TRUSTED_USER_SCOPE
 """.split()  # noqa: SIM905  40 lines of quotes would say no more
 
 
@@ -206,6 +207,8 @@ def test_a_setting_is_read_into_its_field_and_no_other(name: str, text: str, fie
         ("ALLOW_METADATA", "all", "true or 1"),
         ("METRICS_ADDRESS", "9464", "host:port"),
         ("CONSOLE_ADDRESS", "localhost", "host:port"),
+        ("DISABLE_AFTER", "59m", "from 1h to 30d"),
+        ("DISABLE_AFTER", "5", "a whole number and a unit"),
         ("LOG_FORMAT", "xml", "console or json"),
         ("LOG_LEVEL", "loud", "debug or info or warning or error"),
     ],
@@ -219,18 +222,10 @@ def test_a_value_outside_its_rule_is_told_with_variable_rule_and_value(name: str
     assert problem.value.startswith(text[:200])
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("DISABLE_AFTER", "5d"),
-    ],
-)
-def test_what_this_version_cannot_honour_is_refused(name: str, text: str) -> None:
-    """Never accepted and ignored, not even at its default."""
-    (problem,) = problems(**{name: text})
-
-    assert f"RELAY_{name}" == problem.field
-    assert "not built yet" in problem.rule
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("0s", 0), ("0d", 0), ("1h", 3_600), ("30d", 2_592_000)])
+def test_nothing_is_waited_for_for_ever_unless_somebody_says_never(text: str, seconds: int) -> None:
+    """0, with a unit or without."""
+    assert seconds == read(DISABLE_AFTER=text).disable_after_s
 
 
 @pytest.mark.parametrize(
@@ -242,6 +237,10 @@ def test_what_this_version_cannot_honour_is_refused(name: str, text: str) -> Non
         ({"EVENTS_TOPICS": "leads.events,relay.results"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
         ({"EVENTS_TOPICS": "x.deliveries.5s", "TOPIC_PREFIX": "x"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
         ({"GROUP": "relay.deliveries"}, "RELAY_GROUP", "the group of the delivery topics"),
+        ({"NOTICES_URL": "https://ops.example/relay"}, "RELAY_NOTICES_URL", "goes with RELAY_NOTICES_SECRET_FILE"),
+        ({"NOTICES_SECRET_FILE": "/secret"}, "RELAY_NOTICES_URL", "goes with RELAY_NOTICES_SECRET_FILE"),
+        ({"RETENTION": "notices=3d"}, "RELAY_DISABLE_AFTER", "RELAY_RETENTION keeps notices"),
+        ({"TRUSTED_USER_HEADER": "X-User"}, "RELAY_TRUSTED_USER_HEADER", "needs RELAY_TRUSTED_PROXIES"),
     ],
 )
 def test_settings_that_contradict_each_other_are_told_together(
@@ -277,6 +276,8 @@ def test_settings_of_kafka_that_contradict_each_other_are_told() -> None:
         {"EVENTS_TOPICS": "relay.leads", "TOPIC_PREFIX": "relay"},
         {"EVENTS_TOPICS": "leads.events", "TOPIC_PREFIX": "leads"},
         {"TIMEOUT_S": "1", "CONNECT_TIMEOUT_S": "5"},
+        {"TRUSTED_USER_HEADER": "X-User", "TRUSTED_PROXIES": "10.0.0.0/8"},
+        {"TRUSTED_PROXIES": "10.0.0.0/8"},
     ],
 )
 def test_settings_at_the_edge_of_such_a_rule_are_taken(variables: dict[str, str]) -> None:

@@ -17,10 +17,12 @@ from relay.cli import (
     erase,
     lanes,
     listen,
+    reconcile,
     replay,
     secrets,
     send,
     subscriptions,
+    tokens,
     tools,
     topics,
     worker,
@@ -46,6 +48,7 @@ for command in (
     check.check,
     lanes.lanes,
     erase.erase,
+    reconcile.reconcile,
     send.send,
     listen.listen,
     tools.sign,
@@ -55,7 +58,7 @@ for command in (
     app.command(command)
 for group in (
     *(topics.app, subscriptions.app, deliveries.app, dead_letters.app, replay.app),
-    *(secrets.app, tools.filter_app),
+    *(secrets.app, tokens.app, tools.filter_app),
 ):
     app.command(group)
 

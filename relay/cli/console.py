@@ -3,9 +3,10 @@
 import asyncio
 import signal
 
-from relay.cli.common import Common, run
+from relay.cli.common import Common, run, tell
 from relay.config import Config
 from relay.errors import RelayError
+from relay.settings import spelled
 
 COMMON = Common()
 EXTRA = {"sqlalchemy", "alembic", "aiosqlite", "asyncpg", "jinja2"}
@@ -23,6 +24,15 @@ def console(*, common: Common = COMMON) -> int:
     return 0
 
 
+def _where(config: Config, port: int) -> None:
+    tell(f"relay console: http://{spelled(config.console_address[0], port)}/")
+
+
+def _first(token: str) -> None:
+    """It is shown nowhere else, and is no line of the log."""
+    tell(f"the first token, an admin's, shown this once: {token}")
+
+
 async def _serve(config: Config) -> None:
     try:
         from relay.console.server import serve  # noqa: PLC0415  a worker's install has none of what it needs
@@ -33,4 +43,4 @@ async def _serve(config: Config) -> None:
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     for one in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(one, stop.set)
-    await serve(config, stop)
+    await serve(config, stop, listening=lambda port: _where(config, port), first=_first)

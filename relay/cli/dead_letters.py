@@ -98,9 +98,8 @@ async def _requeued(
 ) -> Mapping[tuple[int, int], str | None]:
     async with Replays(config) as replays:
         answers = await replays.requeue(places, account=account, by=who())
-    for (partition, offset), why in answers.items():
-        if why is None:
-            await record(config, "requeued", account, f"{partition}/{offset}")
+    if sent := [f"{partition}/{offset}" for (partition, offset), why in answers.items() if why is None]:
+        await record(config, "requeued", account, sent[0], {"places": sent})
     return answers
 
 

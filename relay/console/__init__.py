@@ -7,5 +7,11 @@ The console: what people may see and do, over HTTP. Needs the extra `console`; a
     etags    what tells one form of a subscription from the next                                     pure
     keys     where an application keeps its desk
     api/     HTTP, JSON: requests in, answers out
+    live     results as they are written, for those who look on                                      edge (aiokafka)
+    opening  what needs the broker, opened as soon as it can be                                      edge
+    health   /livez, /readyz, /metrics                                                               edge (aiohttp)
+    exports  deliveries as lines of CSV                                                              pure
+    ages     how old the history is, in words                                                        pure
+    cursors  where a page of subscriptions ended                                                     pure
     server   all of it in one process: projector, roster, listener                                   edge (aiohttp)
 """

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from relay.store.history import values
 from relay.store.history.values import Gap
 
+UNREAD = "nothing was read yet"
 LATE_S = 15.0  # the projector looks each 2 s where the log ends: later than this, something holds it up
 
 
@@ -26,7 +27,7 @@ def aged(age: values.Age, now_ms: int) -> Age:
     'it is 60 s behind the log'
     """
     if age.as_of_ms is None:
-        return Age(as_of_ms=None, behind_s=None, trouble="nothing was read yet", gaps=age.gaps)
+        return Age(as_of_ms=None, behind_s=None, trouble=UNREAD, gaps=age.gaps)
     behind_s = max(0.0, (now_ms - age.as_of_ms) / 1000)
     trouble = f"it is {behind_s:.0f} s behind the log" if behind_s > LATE_S else None
     return Age(as_of_ms=age.as_of_ms, behind_s=behind_s, trouble=trouble, gaps=age.gaps)

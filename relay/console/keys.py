@@ -4,9 +4,11 @@ import asyncio
 
 from aiohttp import web
 
+from relay.access.guard import PRINCIPAL, Guard
 from relay.console.desk import Desk
 
+__all__ = ["DESK", "GUARD", "PRINCIPAL", "STOPPING"]
+
 DESK = web.AppKey("desk", Desk)
+GUARD = web.AppKey("guard", Guard)  # for a login page
 STOPPING = web.AppKey("stopping", asyncio.Event)  # set when streams are to end
-PRINCIPAL = "principal"  # of a request: who asks, or None
-STILL = "still"  # of a request: whether they still may, for those that last

@@ -8,12 +8,10 @@ its end, and whoever looks on is told how many were passed over: nobody reads te
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -22,6 +20,8 @@ from relay.broker import Broker, kafka_settings
 from relay.config import Config
 from relay.ending import begin, let_go
 from relay.errors import RelayError, Unreachable
+from relay.store.history.rows import read
+from relay.store.history.values import Delivery, Unreadable
 from relay.topics import Topics
 
 log = structlog.get_logger()
@@ -41,7 +41,8 @@ class Result:
     """One record of the results topic."""
 
     id: str  # asks for what comes behind it
-    fields: Mapping[str, Any]
+    attempt_id: str
+    delivery: Delivery  # of which this record were all that is known
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ class Live:
         self._onlookers: set[_Onlooker] = set()
         self._wanted = asyncio.Event()
         self._last = 0
+
+    @property
+    def onlookers(self) -> int:
+        """How many there are."""
+        return len(self._onlookers)
 
     async def run(self) -> None:
         """Reads while somebody looks on, until cancelled. Never raises for trouble of the broker's."""
@@ -178,11 +184,11 @@ class Live:
             self._tell_missed(behind)
 
     def _tell(self, value: bytes | None) -> None:
-        with suppress(orjson.JSONDecodeError):
-            fields = orjson.loads(value or b"null")
-            if isinstance(fields, dict):
-                number = next(self._numbers)
-                self._pass_on(number, Result(self._id(number), fields))
+        told = read(0, value)
+        if not isinstance(told, Unreadable):
+            attempt, delivery = told
+            number = next(self._numbers)
+            self._pass_on(number, Result(self._id(number), attempt.attempt_id, delivery))
 
     def _tell_missed(self, count: int | None) -> None:
         number = next(self._numbers)

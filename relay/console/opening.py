@@ -1,9 +1,9 @@
 """Something that needs the broker, opened as soon as it can be, and again when it broke. Edge."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Generic, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Generic, Protocol, TypeVar
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -15,6 +15,27 @@ log = structlog.get_logger()
 T = TypeVar("T")
 
 AGAIN_S = (0.5, 1, 2, 5, 10)  # between tries; the last from then on
+
+
+class Followed(Protocol):
+    """What reads a topic, and then follows it."""
+
+    async def start(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+
+F = TypeVar("F", bound=Followed)
+
+
+@asynccontextmanager
+async def started(one: F) -> AsyncIterator[F]:
+    """It has read what there is; closed at the end, also where its start was cut short."""
+    try:
+        await one.start()
+        yield one
+    finally:
+        await one.close()
 
 
 class Opening(Generic[T]):

@@ -57,7 +57,7 @@ class Roster:
             raise Unreachable(self._trouble or "the subscriptions are being read: try again in a moment")
         return self._stored
 
-    async def edit(self, edit: Edit) -> Changes:
+    async def edit(self, edit: Edit, *, by: str) -> Changes:
         """
         As `Subscriptions.edit`, but within some seconds; and whoever asks here next finds it.
 
@@ -65,7 +65,7 @@ class Roster:
             Unreachable: Also when it took too long; it may have been made.
         """
         before = dict(self._stored)
-        changes = await watched(self._writer.edit(edit), self._late())
+        changes = await watched(self._writer.edit(edit, by=by), self._late())
         with suppress(TimeoutError):  # it is made in any case
             async with asyncio.timeout(SEEN_S), self._changed:
                 await self._changed.wait_for(

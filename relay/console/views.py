@@ -1,32 +1,34 @@
 """Values -> the JSON that people are shown. Pure. Times are RFC 3339, figures have their units in their names."""
 
-from collections.abc import Mapping
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from relay.console.ages import Age
 from relay.console.etags import etag
-from relay.model import Signature, Subscription
+from relay.model import Subscription
 from relay.pipeline.results import rfc3339
+from relay.replay.letters import DeadLetter
+from relay.replay.shown import Sent
 from relay.store.codec import shown
 from relay.store.history.values import BUCKETS_MS, Counts, Delivery, Detail, Gap, Overview, State
-from relay.store.keyring import KeyRing
-from relay.store.sealing import public_keys
 
 STATES: Mapping[State, str] = {state: state.name.lower() for state in State}
 
 
-def subscription(one: Subscription, keys: KeyRing, *, unreadable: str | None = None) -> dict[str, Any]:
+def subscription(
+    one: Subscription, public: Sequence[str | None] | None = None, *, unreadable: str | None = None
+) -> dict[str, Any]:
     """
-    As people see it: secrets masked, with the public keys of one that has any; and what tells it from its next form.
+    As people see it: secrets masked; and what tells it from its next form.
 
     Args:
         one: As it was last readable.
-        keys: What opens it.
+        public: What its receiver verifies with, a secret each; None: it signs with none that has such.
         unreadable: Why its newest form cannot be read; None: this is it.
     """
     seen = shown(one)
-    if Signature.STANDARD_WEBHOOKS_ED25519 in one.signatures:
-        public = public_keys(one, keys)
+    if public is not None:
         seen["secrets"] = [secret | {"public_key": key} for secret, key in zip(seen["secrets"], public, strict=True)]
     return seen | {"unreadable": unreadable, "etag": etag(one)}
 
@@ -89,6 +91,40 @@ def counts(one: Counts) -> dict[str, Any]:
         "p99_ms": one.percentile_ms(0.99),
         "buckets": list(one.buckets),
     }
+
+
+def sent(one: Sent) -> dict[str, Any]:
+    """What an attempt sent, or why it is not shown."""
+    return {"url": one.url, "headers": dict(one.headers), **_bytes("body", one.body), "why": one.why}
+
+
+def letter(one: DeadLetter) -> dict[str, Any]:
+    """A dead letter: of its value what there is of it."""
+    return {
+        "partition": one.partition,
+        "offset": one.offset,
+        "at": time(one.at_ms),
+        "reason": one.reason,
+        "malformed": one.malformed,
+        "delivery_id": one.delivery_id,
+        "subscription_id": one.subscription_id,
+        "account_id": one.account_id,
+        "event_type": one.event_type,
+        "attempt": one.attempt,
+        "trigger": one.trigger,
+        "source": one.source,
+        "bytes": one.size,
+        "truncated": one.truncated,
+        **_bytes("value", one.value),
+    }
+
+
+def _bytes(name: str, value: bytes | None) -> dict[str, str | None]:
+    """As text where it is, else as base64."""
+    try:
+        return {name: None if value is None else value.decode(), f"{name}_encoding": None}
+    except UnicodeDecodeError:
+        return {name: b64encode(value or b"").decode(), f"{name}_encoding": "base64"}
 
 
 def age(one: Age) -> dict[str, Any]:

@@ -17,6 +17,12 @@ MOST_BYTES = 16 * 1024  # of a record: ours have under 1 kB, a URL's origin and 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
+class Why(StrEnum):
+    """A subscription was disabled, besides that its endpoint is gone."""
+
+    FAILING = "failing"
+
+
 class Kind(StrEnum):
     """Of a notice."""
 
@@ -32,7 +38,7 @@ def notice(
     *,
     since: str,
     at: str,
-    reason: Reason | EndedBy | State,
+    reason: Reason | EndedBy | State | Why,
     status: int | None,
     worker: str,
 ) -> dict[str, object]:

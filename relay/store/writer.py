@@ -19,6 +19,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     ConcurrentTransactions,
+    IllegalOperation,
     InvalidProducerEpoch,
     InvalidProducerIdMapping,
     InvalidTxnState,
@@ -179,11 +180,16 @@ class Writer:
 
     async def _send(self, producer: Any, changes: Sequence[Outgoing]) -> int:  # noqa: ANN401  an untyped library's
         """Acknowledged; the offset of the last in the topic itself, -1 of none."""
-        sent = [
-            (one.topic, await producer.send(one.topic, key=one.key, value=one.value, partition=one.partition))
-            for one in changes
-        ]
+        sent: list[tuple[str, asyncio.Future[Any]]] = []
+        for one in changes:
+            try:
+                future = await producer.send(one.topic, key=one.key, value=one.value, partition=one.partition)
+            except IllegalOperation:  # the transaction is over: what was sent before it was refused, and says why
+                break
+            sent.append((one.topic, future))
         await asyncio.gather(*(future for _, future in sent))
+        if len(sent) < len(changes):
+            raise ProducerFenced
         return max((future.result().offset for topic, future in sent if topic == self._topic), default=-1)
 
 

@@ -200,7 +200,8 @@ def test_deliveries_of_the_history_are_sent_once_more(published: Relay) -> None:
     (record, *_) = [one for one in asyncio.run(read(config.events_topics[0])) if b'"updated"' in one.value]
     event = read_event(record, max_bytes=1 << 20)
     ident = delivery_id(event, "late", namespace="", timestamp_ms=record.timestamp)  # type: ignore[arg-type]
-    source: dict[str, Any] = {"event_topic": record.topic, "event_partition": record.partition, "event_offset": record.offset}
+    here = (record.topic, record.partition, record.offset)
+    source: dict[str, Any] = dict(zip(("event_topic", "event_partition", "event_offset"), here, strict=True))
     common: dict[str, Any] = {"subscription_id": "late", "subscription_account_id": ACCOUNT, "verdict": "gave_up"}
     later_ms = record.timestamp + DAY_MS
     told = a_result(1, at_ms=later_ms, **common, **source) | {"delivery_id": ident}

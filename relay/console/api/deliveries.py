@@ -33,7 +33,7 @@ def search(asked: Asked) -> Search:
 async def listed(request: web.Request) -> web.Response:
     desk, who = asker(request)
     asked = query(request)
-    wanted, cursor, limit = search(asked), asked.text("cursor"), asked.whole("limit")
+    wanted, cursor, limit = search(asked), asked.cursor(), asked.whole("limit")
     asked.done()
     page = await desk.deliveries(who, wanted, cursor=cursor, limit=LIMIT if limit is None else limit)
     items = [views.delivery(one) for one in page.deliveries]
@@ -45,6 +45,13 @@ async def one(request: web.Request) -> web.Response:
     query(request).done()
     found = await desk.delivery(who, request.match_info["id"])
     return answer(views.detail(found) | {"age": views.age(await desk.age())})
+
+
+async def sent(request: web.Request) -> web.Response:
+    desk, who = asker(request)
+    query(request).done()
+    told = await desk.sent(who, request.match_info["id"], request.match_info["attempt"])
+    return answer(views.sent(told))
 
 
 async def overview(request: web.Request) -> web.Response:
@@ -78,6 +85,7 @@ async def age(request: web.Request) -> web.Response:
 ROUTES = [
     web.get(PATH, listed),
     web.get(PATH + "/{id}", one),
+    web.get(PATH + "/{id}/attempts/{attempt}/sent", sent),
     web.get("/api/v1/overview", overview),
     web.get("/api/v1/sparklines", sparklines),
     web.get("/api/v1/age", age),

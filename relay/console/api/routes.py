@@ -8,7 +8,7 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from relay.console.api import deliveries, export, governing, sends, stream, subscriptions
+from relay.console.api import burying, deliveries, export, governing, sends, stream, subscriptions
 from relay.console.api.answers import Told, refused
 from relay.console.api.idempotency import Answers
 from relay.console.api.problems import Trouble, trouble
@@ -17,15 +17,15 @@ from relay.errors import RelayError
 
 log = structlog.get_logger()
 
-PREFIX = "/api/"
+PREFIXES = ("/api/", "/metrics")
 DESCRIPTION = "/api/v1/openapi.yaml"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Whatever goes wrong behind `/api/` is answered with problem details."""
-    if not request.path.startswith(PREFIX):
+    """Whatever goes wrong behind these is answered with problem details."""
+    if not request.path.startswith(PREFIXES):
         return await handler(request)
     try:
         return await handler(request)
@@ -34,7 +34,9 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except RelayError as error:
         return refused(trouble(error))
     except web.HTTPException as error:
-        kept = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+        kept = {
+            name: error.headers[name] for name in ("Allow", "WWW-Authenticate", "Retry-After") if name in error.headers
+        }
         return refused(Trouble(status=HTTPStatus(error.status), detail=error.text or error.reason, headers=kept))
 
 
@@ -42,7 +44,7 @@ def routes(app: web.Application) -> None:
     """They are served."""
     app[ANSWERS] = Answers()
     app.add_routes([*subscriptions.ROUTES, *export.ROUTES, *deliveries.ROUTES, *stream.ROUTES])
-    app.add_routes([*sends.ROUTES, *governing.ROUTES, web.get(DESCRIPTION, _described)])
+    app.add_routes([*sends.ROUTES, *burying.ROUTES, *governing.ROUTES, web.get(DESCRIPTION, _described)])
 
 
 @cache

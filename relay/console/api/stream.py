@@ -1,7 +1,7 @@
 """
 The live stream: server-sent events (HTML Living Standard, section 9.2). Edge (aiohttp).
 
-    event: result   data: a result's fields, but for what was sent and answered
+    event: result   data: a delivery as a listing has it, of which this result were all that is known; attempt_id
     event: missed   data: {"count": n or null}: some were passed over; the listing has them
     event: dropped  data: {"detail": …}: the stream ends; connect again, with Last-Event-ID
     : comment       each 15 s, so that nobody on the way takes the connection for dead
@@ -14,11 +14,11 @@ from contextlib import suppress
 import orjson
 from aiohttp import web
 
+from relay.console import views
 from relay.console.api.answers import asker, query
 from relay.console.api.deliveries import search
-from relay.console.keys import STILL, STOPPING
+from relay.console.keys import STOPPING
 from relay.console.live import Missed, Result
-from relay.console.looking import line
 from relay.errors import RelayError
 
 PATH = "/api/v1/stream"
@@ -51,14 +51,15 @@ async def stream(request: web.Request) -> web.StreamResponse:
 
 async def _passed_on(request: web.Request, response: web.StreamResponse, news: News) -> None:
     """Until the client is gone or let go, may look on no longer, or the console ends."""
-    stopping, still = request.app[STOPPING], request.get(STILL, lambda: True)
+    stopping = request.app[STOPPING]
+    desk, who = asker(request)
 
     async def write(raw: bytes) -> None:
         async with asyncio.timeout(WRITE_S):
             await response.write(raw)
 
     async with asyncio.TaskGroup() as group:
-        work = (_read(news, write), _beat(write, still), _end(stopping))
+        work = (_read(news, write), _beat(write, lambda: desk.knows(who)), _end(stopping))
         tasks = [group.create_task(one) for one in work]
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for one in pending:
@@ -77,7 +78,7 @@ async def _read(news: News, write: Write) -> str | None:
             if isinstance(one, Missed):
                 await write(_event("missed", one.id, {"count": one.count}))
             else:
-                await write(_event("result", one.id, line(one.fields)))
+                await write(_event("result", one.id, {"attempt_id": one.attempt_id} | views.delivery(one.delivery)))
     except RelayError as why:
         return str(why)
     except GONE:

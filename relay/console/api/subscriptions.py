@@ -25,7 +25,7 @@ KINDS = {
 async def listed(request: web.Request) -> web.Response:
     desk, who = asker(request)
     asked = query(request)
-    text, account, cursor = asked.text("text"), asked.text("account"), asked.text("cursor")
+    text, account, cursor = asked.text("text"), asked.text("account"), asked.cursor()
     state, limit = asked.one_of("state", STATES), asked.whole("limit")
     asked.done()
     page = await desk.subscriptions(

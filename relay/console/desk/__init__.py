@@ -6,11 +6,13 @@ who may do what. What belongs to another account is not found, whatever it is.
     subscribing    webhooks: seen, made, changed, tried out        edge
     telling        Delivery History                                edge
     sending        tests, redeliveries, replays                    edge
+    burying        dead letters                                    edge
     trying         filters tried out, results as they come         edge
     governing      lanes, completeness, erasing                    edge
     whose          whose a subscription is, and edits of theirs    pure
 """
 
+from relay.console.desk.burying import Burying
 from relay.console.desk.governing import Governing
 from relay.console.desk.means import Means
 from relay.console.desk.sending import Sending
@@ -21,7 +23,7 @@ from relay.console.desk.trying import Trying
 __all__ = ["Desk", "Means"]
 
 
-class Desk(Subscribing, Telling, Sending, Trying, Governing):
+class Desk(Subscribing, Telling, Sending, Burying, Trying, Governing):
     """
     All of it.
 

@@ -8,7 +8,7 @@ from relay.console.desk import whose
 from relay.console.desk.means import Seat
 from relay.errors import Conflict, Invalid, NotFound, Problem
 from relay.model import Subscription
-from relay.replay.values import MOST_AT_ONCE, Run
+from relay.replay.values import MOST_AT_ONCE, Preview, Run, Wish
 from relay.settings import shown
 from relay.store.edits import Unreadable
 from relay.store.forms import event_type as canonical
@@ -69,6 +69,26 @@ class Sending(Seat):
                 who, Action.REDELIVERED, subscription.account_id, subscription_id, run_id=run_id, deliveries=sent
             )
         return Redelivered(runs=tuple(runs), outcomes=outcomes)
+
+    async def preview(self, who: Principal, subscription_id: str, wish: Wish) -> Preview:
+        """What a replay would send, before there is one."""
+        who.require(Scope.WRITE)
+        return await self._means.replays.get().preview(self._subscription(who, subscription_id), wish)
+
+    async def replay(self, who: Principal, subscription_id: str, wish: Wish) -> Run:
+        """A replay is there, and is carried on by whichever console there is."""
+        who.require(Scope.WRITE)
+        subscription = self._subscription(who, subscription_id)
+        run = await self._means.replays.get().start(subscription, wish, by=who.name)
+        await self._audit(who, Action.REPLAY_STARTED, subscription.account_id, run.id, subscription_id=subscription.id)
+        return run
+
+    async def cancel(self, who: Principal, run_id: str) -> Run:
+        """Nothing more of it is sent."""
+        who.require(Scope.WRITE)
+        run = await self._means.replays.get().cancel((await self.run(who, run_id)).id, by=who.name)
+        await self._audit(who, Action.REPLAY_CANCELLED, run.account_id, run.id, subscription_id=run.subscription_id)
+        return run
 
     async def runs(self, who: Principal) -> list[Run]:
         """What was sent again, newest first."""

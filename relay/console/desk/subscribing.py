@@ -11,11 +11,11 @@ from relay.console.cursors import key_of, opened, written
 from relay.console.desk import whose
 from relay.console.desk.means import Seat
 from relay.errors import Conflict, Invalid, Problem
-from relay.model import State, Subscription, SubscriptionId
+from relay.model import Signature, State, Subscription, SubscriptionId
 from relay.store import forms
 from relay.store.edits import Stored, Unreadable, create, in_state
 from relay.store.forms import read_form, read_secret
-from relay.store.sealing import amended, fitting, generated_secret, made, new_id, renewed
+from relay.store.sealing import amended, fitting, generated_secret, made, new_id, public_keys, renewed
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class Subscribing(Seat):
             and (after is None or key_of(one) < after)
         ]
         there.sort(key=lambda both: key_of(both[0]), reverse=True)
-        items = tuple(views.subscription(one, self._means.keys, unreadable=why) for one, why in there[:limit])
+        items = tuple(self._seen(one, why) for one, why in there[:limit])
         return SubscriptionPage(items=items, cursor=written(there[limit - 1][0]) if len(there) > limit else None)
 
     async def subscription(self, who: Principal, subscription_id: str) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Subscribing(Seat):
         one, why = _last(whose.there(who, self._means.roster.all(), subscription_id))
         if one is None:
             raise Conflict(f"subscription {settings.shown(subscription_id)} cannot be read: {why}")
-        return views.subscription(one, self._means.keys, unreadable=why)
+        return self._seen(one, why)
 
     async def create(
         self, who: Principal, form: Mapping[str, object], *, secret: str | None = None, ident: str | None = None
@@ -102,8 +102,8 @@ class Subscribing(Seat):
         subscription_id = SubscriptionId(values.pop("id", None) or ident or new_id())
         used, means = key or generated_secret(), self._means
         new = made(subscription_id, values, used, means.keys, by=who.name, now_ms=means.clock.now_ms())
-        await means.roster.edit(create(new, quota=means.config.max_subscriptions_per_account))
-        return views.subscription(new, means.keys), None if key else used.decode()
+        await means.roster.edit(create(new, quota=means.config.max_subscriptions_per_account), by=who.name)
+        return self._seen(new), None if key else used.decode()
 
     async def update(
         self,
@@ -161,7 +161,8 @@ class Subscribing(Seat):
         """It is gone for good; deliveries on their way to it are dropped."""
         who.require(Scope.WRITE)
         whose.there(who, self._means.roster.all(), subscription_id)
-        await self._means.roster.edit(whose.deleted(who, subscription_id, version=version, if_match=if_match))
+        edit = whose.deleted(who, subscription_id, version=version, if_match=if_match)
+        await self._means.roster.edit(edit, by=who.name)
 
     async def rotate(
         self,
@@ -208,9 +209,13 @@ class Subscribing(Seat):
         whose.there(who, means.roster.all(), subscription_id)  # no transaction for what cannot be
         now_ms = means.clock.now_ms()
         edit = whose.changed(who, subscription_id, alter, now_ms=now_ms, version=version, if_match=if_match)
-        changes = await means.roster.edit(edit)
+        changes = await means.roster.edit(edit, by=who.name)
         new = changes.get(SubscriptionId(subscription_id))
-        return views.subscription(new, means.keys) if new else await self.subscription(who, subscription_id)
+        return self._seen(new) if new else await self.subscription(who, subscription_id)
+
+    def _seen(self, one: Subscription, unreadable: str | None = None) -> dict[str, Any]:
+        signs = Signature.STANDARD_WEBHOOKS_ED25519 in one.signatures
+        return views.subscription(one, public_keys(one, self._means.keys) if signs else None, unreadable=unreadable)
 
     def _checked(
         self, form: Mapping[str, object], secret: str | None, *, needed: tuple[str, ...] = ()

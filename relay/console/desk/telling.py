@@ -3,9 +3,12 @@
 from collections.abc import Mapping, Sequence
 
 from relay.access.values import Principal, Scope
-from relay.console.ages import Age, aged
+from relay.console.ages import UNREAD, Age, aged
 from relay.console.desk.means import Seat
-from relay.errors import Invalid, NotFound
+from relay.errors import Invalid, NotFound, RelayError
+from relay.model import Subscription, SubscriptionId
+from relay.replay.sent import sent
+from relay.replay.shown import Sent
 from relay.store.history.values import Counts, Detail, Overview, Page, Refused, Search, Unavailable
 
 
@@ -30,6 +33,17 @@ class Telling(Seat):
             )
         return detail
 
+    async def sent(self, who: Principal, delivery_id: str, attempt_id: str) -> Sent:
+        """What an attempt sent, exactly; whole signatures for those alone who may write."""
+        detail = await self.delivery(who, delivery_id)
+        result = next((one for one in detail.attempts if one.get("attempt_id") == attempt_id), None)
+        if result is None:
+            raise NotFound("there is no such attempt of that delivery")
+        one = self._means.roster.all().get(SubscriptionId(detail.delivery.subscription_id))
+        subscription = one if isinstance(one, Subscription) and who.sees(one.account_id) else None
+        keys = self._means.keys if who.may(Scope.WRITE) else None
+        return await sent(self._means.config, result, subscription, keys)
+
     async def overview(
         self, who: Principal, *, subscription_id: str | None = None, since_ms: int, until_ms: int
     ) -> Overview:
@@ -48,6 +62,16 @@ class Telling(Seat):
         """By the hour, of each of these."""
         who.require(Scope.READ)
         return await self._means.history.sparklines(subscription_ids, account=who.account, since_ms=since_ms)
+
+    async def trouble(self) -> list[str]:
+        """What is not there that calls need, in words; empty: all of it is."""
+        wrong = [] if (age := await self.age()).behind_s is not None or age.trouble == UNREAD else [str(age.trouble)]
+        for needed in (self._means.access.get, self._means.roster.all):
+            try:
+                needed()
+            except RelayError as why:
+                wrong.append(str(why))
+        return wrong
 
     async def age(self) -> Age:
         """How old the history is. Never raises: a store that does not answer is told as the trouble that it is."""

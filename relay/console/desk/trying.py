@@ -11,13 +11,13 @@ import orjson
 from relay.access.values import Principal, Scope
 from relay.console.desk.means import Seat
 from relay.console.live import Missed, Result
-from relay.console.looking import seen
 from relay.errors import Malformed, Unreachable
 from relay.model import Source
 from relay.pipeline.decode import Skipped, read_event
 from relay.pipeline.filters import compile_filter
 from relay.replay.lookup import Gone, records
 from relay.samples import ACCOUNT, sample_event
+from relay.store.history.listing import fits
 from relay.store.history.values import Search, Unavailable
 
 
@@ -53,6 +53,11 @@ class Trying(Seat):
         found, source = (event, None) if event is not None else await self._recent(who)
         return FilterTrial(matches=matches(found), event=found, source=source)
 
+    @property
+    def onlookers(self) -> int:
+        """How many streams there are."""
+        return self._means.live.onlookers
+
     async def stream(
         self, who: Principal, search: Search, *, after: str | None = None
     ) -> AsyncGenerator[Result | Missed, None]:
@@ -71,7 +76,7 @@ class Trying(Seat):
         who.require(Scope.READ)
         async with aclosing(self._means.live.news(after)) as all_news:
             async for news in all_news:
-                if isinstance(news, Missed) or seen(news.fields, search, who.account):
+                if isinstance(news, Missed) or (who.sees(news.delivery.account_id) and fits(news.delivery, search)):
                     yield news
 
     async def _recent(self, who: Principal) -> tuple[Mapping[str, Any], str | None]:
