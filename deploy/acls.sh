@@ -3,7 +3,7 @@
 # console with exactly these. Brokers of 2.8 or newer; before that add `--operation IdempotentWrite --cluster` for the worker.
 #
 #   deploy/acls.sh worker   User:relay-worker   --bootstrap-server kafka-1:9093 --command-config admin.properties
-#   deploy/acls.sh console  User:relay-console  --bootstrap-server …            also: relay deliveries, erase
+#   deploy/acls.sh console  User:relay-console  --bootstrap-server …            also: relay deliveries, erase, reconcile
 #   deploy/acls.sh operator User:relay-operator --bootstrap-server …            relay topics, check, subscriptions, tokens
 #   deploy/acls.sh trial    User:relay-operator --bootstrap-server …            besides: relay send, topics apply --with-events
 #
@@ -48,7 +48,8 @@ case $role in
     allow --operation Read --operation DescribeConfigs --topic "$prefix." --resource-pattern-type prefixed # shows all of it
     allow --operation Write --topic "$prefix.deliveries.now" --topic "$prefix.subscriptions" --topic "$prefix.notices" \
       --topic "$prefix.runs" --topic "$prefix.tokens" --topic "$prefix.audit"
-    allow --operation Describe --group "$prefix.deliveries" # replays wait for what is undelivered
+    # replays wait for what is undelivered; a reconciliation goes as far as the group has come
+    allow --operation Describe --group "$prefix.deliveries" --group "$group"
     allow --operation Write --transactional-id "$prefix.subscriptions" --transactional-id "$prefix.tokens"
     allow --operation Write --transactional-id "$prefix.runs" --resource-pattern-type prefixed # one a run
     ;;

@@ -204,6 +204,12 @@ RUN_FOR_REAL = {
     ),
     "tests/contracts/test_access.py": ("store", "audit"),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
+    "tests/api/test_console.py": (
+        *("answers", "routes", "repeats", "stream", "export", "deliveries", "sends", "governing", "burying"),
+        *("means", "subscribing", "telling", "sending", "trying", "roster", "server", "health", "keys"),
+    ),
+    "tests/cli/test_lanes.py": ("workers",),
+    "tests/api/test_views.py": ("ages", "etags"),
     "tests/contracts/test_notices.py": ("news", "posted", "forward"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/cli/test_deliveries.py": ("erase",),

@@ -5,7 +5,7 @@ from contextlib import suppress
 from typing import Any
 
 from relay.access.audit import Audit
-from relay.access.values import AuditEntry
+from relay.access.values import Action, AuditEntry
 from relay.cli.common import who
 from relay.clock import SystemClock
 from relay.config import Config
@@ -14,7 +14,7 @@ from relay.pipeline.results import rfc3339
 
 
 async def record(
-    config: Config, action: str, account_id: str | None, subject: str, details: Mapping[str, Any] | None = None
+    config: Config, action: Action, account_id: str | None, subject: str, details: Mapping[str, Any] | None = None
 ) -> None:
     """
     It is known who did it.

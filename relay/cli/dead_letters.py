@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from relay.access.values import Action
 from relay.cli.audit import record
 from relay.cli.common import Common, Configured, json_line, run, tell, who
 from relay.cli.patience import ask
@@ -99,7 +100,7 @@ async def _requeued(
     async with Replays(config) as replays:
         answers = await replays.requeue(places, account=account, by=who())
     if sent := [f"{partition}/{offset}" for (partition, offset), why in answers.items() if why is None]:
-        await record(config, "requeued", account, sent[0], {"places": sent})
+        await record(config, Action.REQUEUED, account, "dead-letters", {"places": sent})
     return answers
 
 

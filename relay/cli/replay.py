@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from relay import log, settings
+from relay.access.values import Action
 from relay.cli.audit import record
 from relay.cli.common import Common, plain, run, tell, who
 from relay.cli.history import opened
@@ -155,7 +156,7 @@ async def _runs(config: Config, account: str | None) -> list[Run]:
 async def _cancelled(config: Config, run_id: str) -> Run:
     async with _open(config, undelivered=False) as replays:
         cancelled = await replays.cancel(run_id, by=who())
-    await record(config, "replay.cancelled", cancelled.account_id, run_id, {"sent": cancelled.sent})
+    await record(config, Action.REPLAY_CANCELLED, cancelled.account_id, run_id, {"sent": cancelled.sent})
     return cancelled
 
 
@@ -163,7 +164,7 @@ async def _replayed(config: Config, to: Subscription, wish: Wish) -> Run:
     async with _open(config, undelivered=wish.undelivered) as replays:
         started = await replays.start(to, wish, by=who(), mine=True)
         details = {"subscription_id": to.id, "since_ms": wish.since_ms, "undelivered": wish.undelivered}
-        await record(config, "replay.started", to.account_id, started.id, details)
+        await record(config, Action.REPLAY_STARTED, to.account_id, started.id, details)
         _tell_lost(started.lost)
         return await _carried(config, replays, started)
 

@@ -40,6 +40,7 @@ class Roster:
         self._trouble: str | None = "the subscriptions are being read: try again in a moment"
         self._loaded = False
         self._changed = asyncio.Condition()
+        self._writing = asyncio.Lock()  # of one's own there is one at a time: rivals would only fence each other
 
     @property
     def trouble(self) -> str | None:
@@ -65,13 +66,17 @@ class Roster:
             Unreachable: Also when it took too long; it may have been made.
         """
         before = dict(self._stored)
-        changes = await watched(self._writer.edit(edit, by=by), self._late())
+        changes = await watched(self._edited(edit, by), self._late())
         with suppress(TimeoutError):  # it is made in any case
             async with asyncio.timeout(SEEN_S), self._changed:
                 await self._changed.wait_for(
                     lambda: all(_follows(self._stored.get(key), one, before.get(key)) for key, one in changes.items())
                 )
         return changes
+
+    async def _edited(self, edit: Edit, by: str) -> Changes:
+        async with self._writing:
+            return await self._writer.edit(edit, by=by)
 
     async def _late(self) -> Unreachable:
         await asyncio.sleep(EDIT_S)

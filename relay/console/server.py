@@ -33,6 +33,7 @@ from relay.console.live import Live
 from relay.console.opening import Opening, started
 from relay.console.roster import Roster
 from relay.errors import ConfigProblem, Problem, Unreachable
+from relay.notices.forward import Forward
 from relay.notices.posted import Notices
 from relay.replay.service import Replays
 from relay.settings import spelled
@@ -92,6 +93,7 @@ async def serve(
         ):
             listening(port)
             group.create_task(Projector(config, history).run(stop))
+            group.create_task(Forward(config, clock=clock).run(stop))
             work = (
                 roster.follow(),
                 live.run(),

@@ -1,6 +1,7 @@
 """Drives `relay console` the way its callers do: a real process, HTTP, tokens."""
 
 import asyncio
+import io
 import os
 import re
 import signal
@@ -122,7 +123,9 @@ class Console:
             named.setdefault("Content-Type", "application/json")
         async with (
             ClientSession(timeout=ClientTimeout(total=30)) as session,
-            session.request(method, f"http://{self.address}{path}", data=raw, headers=named) as response,
+            session.request(
+                method, f"http://{self.address}{path}", data=None if raw is None else io.BytesIO(raw), headers=named
+            ) as response,
         ):
             answered = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, answered, await response.read())

@@ -16,7 +16,7 @@ from relay.errors import (
     TopicProblem,
     Unreachable,
 )
-from relay.store.history.values import Unavailable
+from relay.store.history.values import HistoryProblem, Unavailable
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5  # a broker that restarts, or a database that is locked, is back by then or later
@@ -27,6 +27,7 @@ STATUSES: tuple[tuple[type[RelayError], HTTPStatus], ...] = (
     (TopicProblem, HTTPStatus.SERVICE_UNAVAILABLE),
     (Unreachable, HTTPStatus.SERVICE_UNAVAILABLE),
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (HistoryProblem, HTTPStatus.SERVICE_UNAVAILABLE),
     (Stale, HTTPStatus.PRECONDITION_FAILED),
     (Conflict, HTTPStatus.CONFLICT),
     (NotFound, HTTPStatus.NOT_FOUND),
