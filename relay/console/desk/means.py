@@ -20,6 +20,9 @@ from relay.store.history.port import History
 from relay.store.keyring import KeyRing
 
 
+QUESTIONS = 8  # to the broker's logs at once: each is a connection of its own, and a page of records
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
     """Opened and closed by whoever serves."""
@@ -34,6 +37,7 @@ class Means:
     access: Opening[Access]
     notices: Opening[Notices]
     audit: Audit
+    asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUESTIONS))
     reconciling: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: it reads whole topics
 
 
