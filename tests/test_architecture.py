@@ -194,7 +194,7 @@ RUN_FOR_REAL = {
         *("tail", "projector", "port", "env", "m0001_history"),
     ),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
-    "tests/contracts/test_notices.py": ("news", "posted", "forward"),
+    "tests/contracts/test_notices.py": ("news", "posted"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/kafka/test_watchdog.py": ("sights",),
     "tests/cli/test_commands.py": ("app", "common", "tools", "samples", "send", "listen", "check", "apply", "topics"),
