@@ -1,8 +1,9 @@
 #!/bin/sh
-# What each role must be allowed on a Kafka with an authorizer, and no more: tests/kafka/test_security.py runs the worker
-# with exactly these. Brokers of 2.8 or newer; before that add `--operation IdempotentWrite --cluster` for the worker.
+# What each role must be allowed on a Kafka with an authorizer, and no more: tests/kafka/test_security.py runs worker and
+# console with exactly these. Brokers of 2.8 or newer; before that add `--operation IdempotentWrite --cluster` for the worker.
 #
 #   deploy/acls.sh worker   User:relay-worker   --bootstrap-server kafka-1:9093 --command-config admin.properties
+#   deploy/acls.sh console  User:relay-console  --bootstrap-server …            also: relay deliveries, erase, reconcile
 #   deploy/acls.sh operator User:relay-operator --bootstrap-server …            relay topics, check, subscriptions, tokens
 #   deploy/acls.sh trial    User:relay-operator --bootstrap-server …            besides: relay send, topics apply --with-events
 #
@@ -11,7 +12,7 @@
 # Read and Write let a role describe what they are for; nobody here may delete, alter, or read anybody else's topics.
 set -eu
 
-role=${1:?worker, operator or trial} principal=${2:?as in User:relay-worker}
+role=${1:?worker, console, operator or trial} principal=${2:?as in User:relay-worker}
 shift 2
 connection=$*
 prefix=${RELAY_TOPIC_PREFIX:-relay} group=${RELAY_GROUP:-relay} events=${RELAY_EVENTS_TOPICS:-leads.events}
@@ -41,6 +42,17 @@ case $role in
     allow --operation Write --topic "$prefix.audit"
     allow --operation Write --transactional-id "$prefix.subscriptions"
     ;;
+  console)
+    # events are read again to show what was sent, and to send them once more
+    to_events --operation Read --operation DescribeConfigs
+    allow --operation Read --operation DescribeConfigs --topic "$prefix." --resource-pattern-type prefixed # shows all of it
+    allow --operation Write --topic "$prefix.deliveries.now" --topic "$prefix.subscriptions" --topic "$prefix.notices" \
+      --topic "$prefix.runs" --topic "$prefix.tokens" --topic "$prefix.audit"
+    # replays wait for what is undelivered; a reconciliation goes as far as the group has come
+    allow --operation Describe --group "$prefix.deliveries" --group "$group"
+    allow --operation Write --transactional-id "$prefix.subscriptions" --transactional-id "$prefix.tokens"
+    allow --operation Write --transactional-id "$prefix.runs" --resource-pattern-type prefixed # one a run
+    ;;
   operator)
     to_events --operation Describe
     allow --operation Create --operation Describe --operation DescribeConfigs \
@@ -56,7 +68,7 @@ case $role in
     to_events --operation Create --operation Write
     ;;
   *)
-    echo "no such role: $role (worker, operator or trial)" >&2
+    echo "no such role: $role (worker, console, operator or trial)" >&2
     exit 2
     ;;
 esac

@@ -209,16 +209,34 @@ class Broker:
         if not ats:
             return {}
         async with self._answering():
-            try:
-                committed = await self._admin.list_consumer_group_offsets(group, partitions=ats)
-            except GroupCoordinatorNotAvailableError:
-                if OFFSETS_TOPIC in partitions:
-                    raise
-                committed = {}  # no group has ever been here
+            committed = await self._committed(group, ats, known=OFFSETS_TOPIC in partitions)
             async with AIOKafkaConsumer(**self._settings) as consumer:
                 begins, ends = await consumer.beginning_offsets(ats), await consumer.end_offsets(ats)
         behind: dict[str, int] = {}
         for at in ats:
-            offset = max(committed[at].offset if at in committed else 0, begins[at])  # none is committed as -1
+            offset = max(committed.get(at, 0), begins[at])  # none is committed as -1
             behind[at.topic] = behind.get(at.topic, 0) + max(0, ends[at] - offset)
         return behind
+
+    async def committed(self, group: str, topics: Iterable[str]) -> dict[tuple[str, int], int]:
+        """Of each partition of these topics that there are, what the group has committed; left out: nothing yet."""
+        partitions = await self.topics()
+        ats = [TopicPartition(name, number) for name in topics for number in range(partitions.get(name, 0))]
+        async with self._answering():
+            found = await self._committed(group, ats, known=OFFSETS_TOPIC in partitions) if ats else {}
+        return {(at.topic, at.partition): offset for at, offset in found.items() if offset >= 0}
+
+    async def _committed(self, group: str, ats: Sequence[TopicPartition], *, known: bool) -> dict[TopicPartition, int]:
+        """
+        Args:
+            group: Whose.
+            ats: Partitions.
+            known: Whether any group has ever been here; else there is no coordinator, and nothing committed.
+        """
+        try:
+            found = await self._admin.list_consumer_group_offsets(group, partitions=ats)
+        except GroupCoordinatorNotAvailableError:
+            if known:
+                raise
+            return {}
+        return {at: one.offset for at, one in found.items()}

@@ -34,6 +34,8 @@ def setting(default: T, read: Reader[T], *, variable: str = "", secret: bool = F
 
 _FAILED_LONG = within(settings.duration, "1h", "30d", "an hour is when one is told to be failing; 0 is never")
 _MAX_AGE = within(settings.duration, "1s", "30d", "results are kept for 30 d, and none would tell of it any more")
+_HISTORY_RETENTION = within(settings.duration, "1h", "3650d", "as of topics: it may well outlive theirs")
+_HISTORY_BYTES = within(settings.size, "16MiB", "1048576GiB", "less is no history, only its tables")
 _TOPIC = settings.name(249, "Kafka's rule for topics")
 _LOG_FORMAT: Reader[Literal["console", "json"]] = settings.one_of("console", "json")
 _LOG_LEVEL: Reader[Literal["debug", "info", "warning", "error"]] = settings.one_of("debug", "info", "warning", "error")
@@ -64,12 +66,8 @@ class Config:
 
     buffer_bytes: int = setting(64 * MIB, within(settings.size, "2KiB", "16GiB", "beyond that, run more processes"))
     in_flight: int = setting(512, within(settings.whole, "1", "10000", "each is a socket, and those run out first"))
-    connect_timeout_s: float = setting(
-        5.0, within(settings.seconds, "0.1", "60", "a SYN is sent again after 1, 3, 7 s")
-    )
-    timeout_s: float = setting(
-        15.0, within(settings.seconds, "0.1", "120", "commits of its partition wait for so long")
-    )
+    connect_timeout_s: float = setting(5.0, within(settings.seconds, "0.1", "60", "SYNs go out again after 1, 3, 7 s"))
+    timeout_s: float = setting(15.0, within(settings.seconds, "0.1", "120", "commits of its partition wait so long"))
     # 10 attempts in about 45 h
     retry_delays: tuple[int, ...] = setting((5, 30, 120, 600, 1800, 7200, 21_600, 43_200, 86_400), settings.schedule)
     hold_delays: tuple[int, ...] = setting((5, 30, 120, 600, 3600, 21_600, 86_400), settings.holds)
@@ -105,9 +103,7 @@ class Config:
     )
 
     drain_s: float = setting(30.0, within(settings.seconds, "0", "600", "whoever stops a worker waits for it"))
-    rebalance_drain_s: float = setting(
-        3.0, within(settings.seconds, "0", "30", "the whole group waits for the slowest")
-    )
+    rebalance_drain_s: float = setting(3.0, within(settings.seconds, "0", "30", "all of the group waits for it"))
     commit_interval_s: float = setting(1.0, within(settings.seconds, "0.1", "60", "what settled since is sent again"))
     response_bytes: int = setting(
         4 * KIB, within(settings.size, "0", "64KiB", "escaped in JSON it is up to six times that")
@@ -126,10 +122,17 @@ class Config:
     )
     secret_keys_file: str | None = setting(None, str, secret=True)  # some put the keys themselves here
     metrics_address: tuple[str, int] = setting(("127.0.0.1", 9464), settings.address)
+    # whom to ask for lanes; none: whoever listens at metrics_address
+    worker_addresses: tuple[tuple[str, int], ...] = setting((), settings.listed(settings.address))
     console_address: tuple[str, int] = setting(("127.0.0.1", 8080), settings.address)
+    trusted_proxies: tuple[networks.Network, ...] = setting((), settings.listed(networks.network))  # of the console
+    trusted_user_header: str | None = setting(None, networks.user_header)
+    trusted_user_scope: str = setting("read", settings.one_of("read", "write", "admin"))
     notices_url: str | None = setting(None, settings.webhook, secret=True)  # its path may be a credential
     notices_secret_file: str | None = setting(None, str, secret=True)  # some put the secret itself here
     database_url: str = setting("sqlite+aiosqlite:///relay.db", settings.database, secret=True)  # may hold a password
+    history_retention_s: int = setting(kept.MONTH_S, _HISTORY_RETENTION, variable="RELAY_HISTORY_RETENTION")
+    history_bytes: int | None = setting(None, _HISTORY_BYTES)
     log_format: Literal["console", "json"] | None = setting(None, _LOG_FORMAT)  # None: by whether stderr is a terminal
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", _LOG_LEVEL)
 

@@ -61,6 +61,9 @@ EVENTS = {
     "producer.failed": "A batch was not acknowledged; a new producer sends it again.",
     "producer.unreachable": "No new producer could be had yet.",
     "producer.replaced": "A new producer has taken over.",
+    # completeness
+    "progress.troubled": "What is settled could not be told to relay.progress; commits go on, and it is told later.",
+    "progress.dropped": "It could not be told for too long: `relay reconcile` will call these offsets unknown.",
     # subscriptions
     "subscriptions.loaded": "Read to the end of their topic.",
     "subscription.changed": "In force from now on.",
@@ -79,7 +82,15 @@ EVENTS = {
     "notice.delayed": "The operator's own webhook did not take a notice; it is tried again, the next ones wait.",
     "notice.passed": "The operator's own webhook never took a notice: it is not tried any more.",
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
+    # console
+    "console.listening": "The console's API and pages are served here.",
+    "console.troubled": "Something that the console needs the broker for cannot be opened; trying again.",
+    "live.troubled": "Results cannot be followed for those who look on; trying again.",
+    "console.stopping": "SIGTERM or SIGINT: live streams end, requests under way have 5 s.",
+    "console.stopped": "The console has ended.",
     # who may do what
+    "login.accepted": "A session of the console has begun, with this token.",
+    "login.refused": "What was typed into the login page is no token, or no more.",
     "token.unreadable": "A record of the tokens' topic cannot be read; whoever holds that token is not let in.",
     "tokens.troubled": "Their topic cannot be followed just now; trying again.",
     # delivery history

@@ -229,18 +229,39 @@ def brokers(text: str) -> str:
 
 
 def start(text: str) -> Literal["latest", "earliest"] | int:
-    """`latest`, `earliest`, or a time in ISO 8601 with its zone, as milliseconds since the epoch."""
-    if text in _STARTS:
-        return _STARTS[text]
+    """`latest`, `earliest`, or an `instant`."""
+    return _STARTS[text] if text in _STARTS else instant(text, otherwise="latest, earliest or ")
+
+
+def instant(text: str, *, otherwise: str = "") -> int:
+    """
+    A time in ISO 8601 with its zone, as milliseconds since the epoch.
+
+    >>> instant("1970-01-01T01:00:00.250+01:00")
+    250
+    """
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError("must be latest, earliest or a time as in 2026-01-31T08:00:00Z") from None
+        raise ValueError(f"must be {otherwise}a time as in 2026-01-31T08:00:00Z") from None
     if time.tzinfo is None:
         raise ValueError("a time must say its zone, as in 2026-01-31T08:00:00Z: an hour off would skip events unseen")
     if time < _EPOCH:
         raise ValueError("a time must not be before 1970: Kafka gives negative timestamps a meaning of their own")
     return (time - _EPOCH) // timedelta(milliseconds=1)
+
+
+def since(text: str, now_ms: int) -> int:
+    """
+    A time, or how long ago it was, as milliseconds since the epoch.
+
+    >>> since("2m", 180_000), since("1970-01-01T00:00:01Z", 180_000)
+    (60000, 1000)
+    """
+    try:
+        return max(0, now_ms - durations.parse(text) * 1000)
+    except ValueError:
+        return instant(text, otherwise="how long ago, as in 24h, or ")
 
 
 def command(text: str) -> str:

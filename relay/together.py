@@ -73,6 +73,11 @@ RULES = (
         "must not hold a topic that relay writes: it would read its own records as events",
     ),
     Rule(
+        ("trusted_user_header", "trusted_proxies"),
+        lambda config: config.trusted_user_header is None or config.trusted_proxies != (),
+        "needs RELAY_TRUSTED_PROXIES: from anywhere else anybody can say that they are anybody",
+    ),
+    Rule(
         ("group", "topic_prefix"),
         lambda config: config.group != f"{config.topic_prefix}.deliveries",
         "must not be the group of the delivery topics: the two would take each other's partitions",

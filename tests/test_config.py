@@ -22,7 +22,8 @@ DISABLE_AFTER MAX_SUBSCRIPTIONS_PER_ACCOUNT DRAIN_S REBALANCE_DRAIN_S COMMIT_INT
 ALLOW_HTTP ALLOW_NETWORKS EGRESS_PROXY TLS_DIR SECRET_KEYS SECRET_KEYS_FILE METRICS_ADDRESS CONSOLE_ADDRESS
 DATABASE_URL LOG_FORMAT LOG_LEVEL
 LANE_IN_FLIGHT LANE_QUEUE LANE_WAIT_S BREAKER_SHARE BREAKER_ATTEMPTS BREAKER_WINDOW_S BREAKER_COOLDOWN_S
-ALLOW_METADATA
+ALLOW_METADATA HISTORY_RETENTION HISTORY_BYTES WORKER_ADDRESSES
+TRUSTED_PROXIES TRUSTED_USER_HEADER TRUSTED_USER_SCOPE NOTICES_URL NOTICES_SECRET_FILE
 """.split()  # noqa: SIM905  40 lines of quotes would say no more
 
 
@@ -85,9 +86,11 @@ def test_nothing_set_is_a_configuration() -> None:
     assert (config.metrics_address, config.console_address) == (("127.0.0.1", 9464), ("127.0.0.1", 8080))
     assert (
         config.database_url,
+        config.history_retention_s,
+        config.history_bytes,
         config.log_format,
         config.log_level,
-    ) == ("sqlite+aiosqlite:///relay.db", None, "info")
+    ) == ("sqlite+aiosqlite:///relay.db", 2_592_000, None, None, "info")
     assert (
         config.allow_http,
         config.allow_networks,
@@ -140,6 +143,8 @@ def test_nothing_set_is_a_configuration() -> None:
         ("METRICS_ADDRESS", "[::1]:0", "metrics_address", ("::1", 0)),
         ("CONSOLE_ADDRESS", "0.0.0.0:80", "console_address", ("0.0.0.0", 80)),
         ("DATABASE_URL", "postgresql+asyncpg://db/relay", "database_url", "postgresql+asyncpg://db/relay"),
+        ("HISTORY_RETENTION", "90d", "history_retention_s", 7_776_000),
+        ("HISTORY_BYTES", "20GiB", "history_bytes", 21_474_836_480),
         ("LOG_FORMAT", "json", "log_format", "json"),
         ("LOG_LEVEL", "debug", "log_level", "debug"),
     ],
@@ -235,6 +240,7 @@ def test_nothing_is_waited_for_for_ever_unless_somebody_says_never(text: str, se
         ({"NOTICES_URL": "https://ops.example/relay"}, "RELAY_NOTICES_URL", "goes with RELAY_NOTICES_SECRET_FILE"),
         ({"NOTICES_SECRET_FILE": "/secret"}, "RELAY_NOTICES_URL", "goes with RELAY_NOTICES_SECRET_FILE"),
         ({"RETENTION": "notices=3d"}, "RELAY_DISABLE_AFTER", "RELAY_RETENTION keeps notices"),
+        ({"TRUSTED_USER_HEADER": "X-User"}, "RELAY_TRUSTED_USER_HEADER", "needs RELAY_TRUSTED_PROXIES"),
     ],
 )
 def test_settings_that_contradict_each_other_are_told_together(
@@ -270,6 +276,8 @@ def test_settings_of_kafka_that_contradict_each_other_are_told() -> None:
         {"EVENTS_TOPICS": "relay.leads", "TOPIC_PREFIX": "relay"},
         {"EVENTS_TOPICS": "leads.events", "TOPIC_PREFIX": "leads"},
         {"TIMEOUT_S": "1", "CONNECT_TIMEOUT_S": "5"},
+        {"TRUSTED_USER_HEADER": "X-User", "TRUSTED_PROXIES": "10.0.0.0/8"},
+        {"TRUSTED_PROXIES": "10.0.0.0/8"},
     ],
 )
 def test_settings_at_the_edge_of_such_a_rule_are_taken(variables: dict[str, str]) -> None:

@@ -1,6 +1,6 @@
 """
-A token is `rly_` and 32 random bytes in base64url (RFC 4648, section 5): the mark lets scanners for leaked secrets find
-it. Stored is its SHA-256 alone, without salt or stretching: nobody guesses 256 random bits, and one hash finds it.
+A token is `rly_` and 32 random bytes in base64url (RFC 4648, section 5). Stored is its SHA-256 alone, without salt or
+stretching: nobody guesses 256 random bits, and one hash finds it.
 """
 
 import os
@@ -8,7 +8,8 @@ import re
 from base64 import b32encode, urlsafe_b64encode
 from hashlib import sha256
 
-MARK = "rly_"
+from relay.access.values import MARK
+
 SECRET_BYTES = 32  # 256 bits
 PREFIX = 10  # characters that are shown: the mark and 36 of the 256 bits, which tells tokens apart and guesses none
 ID_BYTES = 10  # 80 bits: 16 characters of base32; never reused, and no secret

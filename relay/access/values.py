@@ -7,6 +7,8 @@ from typing import Any
 
 from relay.errors import NotAllowed
 
+MARK = "rly_"  # what every token begins with: scanners for leaked secrets find it by that
+
 
 class Scope(StrEnum):
     """What somebody may do; each includes those before it."""

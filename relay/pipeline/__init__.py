@@ -21,10 +21,12 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     ledger    per (partition, assignment): taken, settled, committable                      pure
     settled   what is settled above the committed offset <-> the commit's metadata          pure
     holdings  the ledgers of a consumer through rebalances                                  pure
+    covered   what was settled since it was last told, and the records that tell it         pure
     offsets   what a group has committed, and nothing older                                 edge (aiokafka)
     client    a consumer in its group, and what it does not show of itself                  edge (aiokafka)
     frozen    a process that stood still for a session -> nothing goes on until confirmed   edge
     rivals    whether another worker has our RELAY_INSTANCE_ID                              pure
+    progress  what is settled -> relay.progress, before it is committed                     edge (aiokafka)
     commit    what is settled -> committed                                                  edge
     health    what an endpoint answered lately -> gone, failing, recovered, dead            pure
     disable   subscriptions whose endpoints are gone or dead -> disabled                   edge (the store)

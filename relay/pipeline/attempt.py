@@ -9,7 +9,7 @@ from relay.clock import Clock
 from relay.metrics import Metrics
 from relay.model import Delivered, Delivery, GaveUp, Outgoing, Record, Reply, Request, Verdict
 from relay.pipeline.deliver import Deliver
-from relay.pipeline.fan import Fan, Part
+from relay.pipeline.fan import NOBODY, Fan, Part
 from relay.pipeline.match import Endpoint, Index
 from relay.pipeline.notices import Notices
 from relay.pipeline.produce import Produce, size_of
@@ -22,8 +22,6 @@ from relay.topics import Topics
 from relay.urls import host
 
 log = structlog.get_logger()
-
-NOBODY = ""  # the subscription of what is for none: it stands before every id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

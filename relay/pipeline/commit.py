@@ -14,6 +14,7 @@ from aiokafka.errors import (
 from relay.pipeline.client import Client
 from relay.pipeline.holdings import Holdings, Partition
 from relay.pipeline.ledger import Commit, Ledger
+from relay.pipeline.progress import SILENCE, Telling
 from relay.pipeline.settled import CHARACTERS, NONCE_BYTES
 
 log = structlog.get_logger()
@@ -24,9 +25,16 @@ TIMEOUT_S = 5.0  # a commit without an answer is tried again a second later
 class Commits:
     """One consumer's commits, one at a time."""
 
-    def __init__(self, consumer: Client, holdings: Holdings) -> None:
+    def __init__(self, consumer: Client, holdings: Holdings, telling: Telling = SILENCE) -> None:
+        """
+        Args:
+            consumer: Whose commits they are.
+            holdings: What it holds.
+            telling: Told of what is settled before that is committed.
+        """
         self._consumer = consumer
         self._holdings = holdings
+        self._telling = telling
         self._one_at_a_time = asyncio.Lock()
         self._characters = CHARACTERS
         self._confirmed: dict[Partition, tuple[Ledger, int]] = {}  # at which revision
@@ -76,9 +84,11 @@ class Commits:
                 continue
             commit = ledger.snapshot(os.urandom(NONCE_BYTES), self._characters)
             if commit is not None:
+                self._telling.cover(ledger)
                 ledger.sent(commit)
                 told[at], commits[at] = (ledger, ledger.revision), commit
         if commits:
+            await self._telling.told()  # so that whatever is committed can be proved complete
             async with asyncio.timeout(TIMEOUT_S):
                 if not await self._consumer.commit_once(generation, commits):
                     return

@@ -20,11 +20,13 @@ from relay.metrics import Metrics
 from relay.model import Record
 from relay.pipeline.client import Client, fenced
 from relay.pipeline.commit import Commits
+from relay.pipeline.covered import Lost
 from relay.pipeline.frozen import Freeze
 from relay.pipeline.holdings import Holdings, Partition
 from relay.pipeline.ledger import Ledger
+from relay.pipeline.progress import SILENCE, Telling
 from relay.pipeline.rivals import GIVE_WAY_S, Rivals
-from relay.pipeline.start import Lost, Resumption, peek, resumption
+from relay.pipeline.start import Resumption, peek, resumption
 
 log = structlog.get_logger()
 
@@ -47,25 +49,24 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
         instance_id: str | None = None,
         rivals: Rivals,
         lost: Callable[[Lost], None],
+        telling: Telling = SILENCE,
     ) -> None:
-        self._peek = partial(peek, settings)
-        self.group = group
-        self.topics = topics
+        self._peek, self.group, self.topics = partial(peek, settings), group, topics
         self._drain_s, self._lost, self._rivals = drain_s, lost, rivals
         self._ask_again = instance_id is not None  # a static member is given what it had, whatever has grown since
         self.forgotten: Callable[[Ledger], None] = lambda _: None  # told of every ledger that is retired
         self.decided: Callable[[], None] = lambda: None  # told whenever what is ours, or its fate, has changed
         self._unloaded, self._quiet, self._fate = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._asked: set[Ledger] = set()  # of what is loading, where it goes on is being asked
-        self._paused, self._holdings = set[Partition](), Holdings()
+        self._paused, self._holdings = set[Partition](), Holdings(told=telling is not SILENCE)
         self._counts: dict[str, int] = {}  # partitions of each topic, when last assigned
-        self._rebalancing = False
-        self.joined = False  # the group has given us our partitions at least once
+        self._rebalancing = self.joined = False  # the group has given us our partitions at least once
         self.turns = 0  # assignments, losses and loads since the start: that it moves is seen by it
         self.consumer = Client(
             settings, group=group, assignor=assignor, fetch=fetch, drain_s=drain_s, instance_id=instance_id
         )
-        self._commits, self._freeze = Commits(self.consumer, self._holdings), Freeze(self.consumer, self._holdings)
+        self._commits = Commits(self.consumer, self._holdings, telling)
+        self._freeze = Freeze(self.consumer, self._holdings)
 
     @property
     def ledgers(self) -> Mapping[Partition, Ledger]:

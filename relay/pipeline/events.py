@@ -63,9 +63,9 @@ class Events:
             self._room.give(size)  # not started: whoever holds the partition next reads it
             return
         give, closed = self._room.give, self._intake.closed
-        await self._walk(
-            record, Fan(ledger, record.offset, size=size, read_ms=read_ms, give=give, closed=closed), attempts
-        )
+        written_ms = record.timestamp
+        fan = Fan(ledger, record.offset, size=size, read_ms=read_ms, give=give, closed=closed, written_ms=written_ms)
+        await self._walk(record, fan, attempts)
 
     async def _walk(self, record: Record, fan: Fan, attempts: asyncio.TaskGroup) -> None:
         try:

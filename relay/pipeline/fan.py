@@ -12,6 +12,7 @@ from relay.model import Record
 from relay.pipeline.ledger import Ledger
 from relay.pipeline.settled import Walked
 
+NOBODY = ""  # the subscription of what is for none, and no match: it stands before every id
 RECORD_BYTES = (
     2_000  # what a record holds besides its body while a delivery of it waits: measured, half of it the event
 )
@@ -32,7 +33,7 @@ class Fan:
     """One record being walked: its deliveries in id order, and how far they got."""
 
     __slots__ = (
-        *("ledger", "offset", "read_ms", "size"),
+        *("began_ms", "ledger", "matches", "offset", "read_ms", "size"),
         *(
             "_abandoned",
             "_closed",
@@ -48,7 +49,15 @@ class Fan:
     )
 
     def __init__(
-        self, ledger: Ledger, offset: int, *, size: int, read_ms: int, give: Callable[[int], None], closed: Closed
+        self,
+        ledger: Ledger,
+        offset: int,
+        *,
+        size: int,
+        read_ms: int,
+        give: Callable[[int], None],
+        closed: Closed,
+        written_ms: int | None = None,
     ) -> None:
         self.ledger = ledger
         self.offset = offset
@@ -60,8 +69,16 @@ class Fan:
         self._walking = True
         self._left = 0  # parts that are neither settled nor abandoned
         self._done = 0
-        self._restored = ledger.start(offset, self)
-        self._open = dict.fromkeys(self._restored.open if self._restored else ())  # ids without a settlement
+        self._restored = restored = ledger.start(offset, self)
+        # when the first of its outcomes may have been written: an earlier walk's, no sooner than the record itself
+        self.began_ms = read_ms if restored is None or written_ms is None else min(read_ms, written_ms)
+        # Ids without a settlement, each with its rank among all that match: those before it that are not open have one.
+        self._open: dict[str, int] = {}
+        self.matches = 0  # deliveries that were made, an earlier walk's included
+        if restored is not None:
+            done = restored.done or (0,) * len(restored.open)
+            self._open = {one: done[place] + place for place, one in enumerate(restored.open)}
+            self.matches = restored.matches + len(self._open) - (NOBODY in self._open)
         self._unmatched = set(self._open)  # of these, the ones that the walk has not come to
         self._through: str | None = self._restored.through if self._restored else ""  # as Walked's
 
@@ -72,7 +89,9 @@ class Fan:
     def part(self, subscription_id: str) -> "Part":
         """One delivery more; the walk goes in id order."""
         self._left += 1
-        self._open[subscription_id] = None
+        if subscription_id not in self._open:
+            self._open[subscription_id] = self.matches if subscription_id != NOBODY else 0
+            self.matches += subscription_id != NOBODY
         self._unmatched.discard(subscription_id)
         if self._through is not None and subscription_id > self._through:
             self._through = subscription_id
@@ -88,15 +107,24 @@ class Fan:
         self._abandoned |= not whole
         if whole:
             self._through = None
-            for gone in self._unmatched:  # of a record that cannot be read any more
-                del self._open[gone]
+            if self._unmatched:
+                self._forget(self._unmatched)
         self._finish()
 
     def walked(self) -> Walked | None:
         """How far it got, for the settled map; None: nothing of it is settled yet."""
         if self._restored is None and not self._done:
             return None
-        return Walked(self._through, tuple(sorted(self._open)))
+        open_ = sorted(self._open)
+        done = [self._open[one] - place for place, one in enumerate(open_)]
+        done.append(self.matches - len(open_) + (NOBODY in self._open))
+        return Walked(self._through, tuple(open_), tuple(done) if done[-1] else ())
+
+    def _forget(self, gone: set[str]) -> None:
+        """Of a record that cannot be read any more: these have not been made again, and will not be."""
+        self.matches -= len(gone - {NOBODY})
+        left = self._open.items()
+        self._open = {one: rank - sum(before < one for before in gone) for one, rank in left if one not in gone}
 
     def closed(self, subscription_id: str, *, settled: bool, begun: bool) -> None:
         """One part is over."""
@@ -121,7 +149,7 @@ class Fan:
             return
         self._give(self.size)
         if not self._abandoned:
-            self.ledger.settle(self.offset)
+            self.ledger.settle(self.offset, self.matches, self.began_ms)
 
 
 class Part:

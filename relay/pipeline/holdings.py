@@ -10,6 +10,7 @@ ledger sent; in every other case the ledger is retired, and the partition starts
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from relay.pipeline.covered import UNTOLD, Covered
 from relay.pipeline.ledger import Commit, Ledger
 from relay.pipeline.phase import Phase
 from relay.pipeline.settled import Settled
@@ -29,7 +30,12 @@ class Found:
 class Holdings:
     """Ledgers by partition, and those whose fate is open."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, told: bool = False) -> None:
+        """
+        Args:
+            told: Whether their ledgers keep what is to be told of them: `relay.progress`.
+        """
+        self._told = told
         self.ledgers: dict[Partition, Ledger] = {}
         self.suspended: dict[Partition, Ledger] = {}
         self._closing = False
@@ -50,7 +56,7 @@ class Holdings:
         Returns:
             The ledgers that are retired by that: their partitions went elsewhere, or may have been elsewhere.
         """
-        self.ledgers = {at: Ledger(*at, generation=generation) for at in partitions}
+        self.ledgers = {at: self._made(at, generation) for at in partitions}
         if self._closing:
             for ledger in self.ledgers.values():
                 ledger.close()
@@ -126,8 +132,11 @@ class Holdings:
         old = self.ledgers.get(at)
         if old is None or self._closing:
             return []
-        self.ledgers[at] = Ledger(*at, generation=old.generation)
+        self.ledgers[at] = self._made(at, old.generation)
         return _retired([old])
+
+    def _made(self, at: Partition, generation: int) -> Ledger:
+        return Ledger(*at, generation=generation, covered=Covered() if self._told else UNTOLD)
 
     def close(self) -> list[Ledger]:
         """The worker is going down, and takes nothing on any more; what waits for its fate has it."""

@@ -13,6 +13,7 @@ from itertools import takewhile
 from typing import Protocol
 
 from relay.model import Record
+from relay.pipeline.covered import UNTOLD, Covered
 from relay.pipeline.phase import COMMITTABLE, HELD_BACK, SUSPENDABLE, UNDECIDED, Phase
 from relay.pipeline.settled import CHARACTERS, Print, Settled, Walked, encode, fits, lower_half, print_of
 
@@ -41,14 +42,15 @@ class Ledger:
     """Taken, started, settled; one partition, one assignment."""
 
     __slots__ = (
-        *("active", "generation", "partition", "phase", "revision", "topic"),
+        *("active", "covered", "generation", "partition", "phase", "revision", "topic"),
         *("_expected", "_fans", "_open", "_part_done", "_position", "_restored", "_sent", "_top", "_top_print"),
     )
 
-    def __init__(self, topic: str, partition: int, *, generation: int) -> None:
+    def __init__(self, topic: str, partition: int, *, generation: int, covered: Covered = UNTOLD) -> None:
         self.topic = topic
         self.partition = partition
         self.generation = generation
+        self.covered = covered  # what is to be told of it before its next commit
         self.phase = Phase.LOADING
         self.active = 0  # attempts begun and not yet told of: what a drain waits for
         self.revision = 0  # rises whenever there is something new to commit
@@ -175,6 +177,8 @@ class Ledger:
             assert offset >= self._position, f"{offset} was read already"
             while self._expected and self._expected[0] < offset:
                 self._gone(self._expected.popleft())
+            if offset > self._position:
+                self.covered.nothing(self._position, offset)
             if offset > self._top:
                 self._open[offset] = print_of(record)
                 taken.append(record)
@@ -191,6 +195,7 @@ class Ledger:
         while self._expected and self._expected[0] < position:
             self._gone(self._expected.popleft())
         if position > self._position:
+            self.covered.nothing(self._position, position)
             self._position = position
             self.revision += 1
 
@@ -214,10 +219,11 @@ class Ledger:
             self._part_done[offset] = None
             self.revision += 1
 
-    def settle(self, offset: int) -> None:
+    def settle(self, offset: int, matches: int = 0, began_ms: int = 0) -> None:
         """Every delivery of it has an outcome, acknowledged. In a retired ledger, or twice, changes nothing."""
         if offset not in self._open:
             return
+        self.covered.settled(offset, matches, began_ms)
         fingerprint = self._open.pop(offset)
         if offset > self._top:
             self._top, self._top_print = offset, fingerprint
@@ -246,7 +252,12 @@ class Ledger:
         """The offset that may be committed now; None while loading and once it is over."""
         if self.phase not in COMMITTABLE:
             return None
-        return next(iter(self._open), max(self._position, self._top + 1))
+        return next(iter(self._open), self.end)
+
+    @property
+    def end(self) -> int:
+        """From here on nothing is known, by us or by whoever had the partition before."""
+        return max(self._position, self._top + 1)
 
     def snapshot(self, nonce: bytes = bytes(8), characters: int = CHARACTERS) -> Commit | None:
         """What may be committed now; None while loading and once it is over. One synchronous call, one moment."""

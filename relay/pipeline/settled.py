@@ -4,9 +4,10 @@ The settled map: what of a partition is settled above its committed offset, as t
 A restart reads from the committed offset again, and the map keeps it from sending again what has long been done behind
 one slow record. Layout, big-endian, in base64:
 
-    version 1 | base 8 | top 8 | of the record at top: timestamp 8, length 4, CRC-32 4 | nonce 8
+    version 2 | base 8 | top 8 | of the record at top: timestamp 8, length 4, CRC-32 4 | nonce 8
     form 1 | bytes of the body | body      the open offsets of base..top: a bitmap, or gaps; whichever is smaller
-    ids | groups                           how far fan-outs got: records in the same state share one group
+    ids | groups                           how far fan-outs got: records in the same state share one group; with how
+                                           many matches were settled before each open one, and in all
     CRC-32 of all before 4
 
 Numbers without a width are varints (LEB128). The fingerprint binds the map to its log: one that was cut or made anew
@@ -23,10 +24,11 @@ from typing import NamedTuple
 
 from relay.model import Record
 
-VERSION = 1
+VERSION = 2  # 1 did not count matches
 CHARACTERS = 3_900  # of base64; brokers take 4,096 (offset.metadata.max.bytes), 0.14 of aiokafka sends all of them
 SPAN = 20_000  # offsets that fit whatever is open among them: a bitmap of 2,500 bytes, with room for some fan-outs
 NONCE_BYTES = 8
+MATCHES = 2**31  # of one record: there are no more subscriptions than that
 _HEAD = struct.Struct(">BQQqII8s")
 _CRC = struct.Struct(">I")
 _BITMAP, _GAPS = 0, 1
@@ -53,6 +55,12 @@ class Walked:
 
     through: str | None  # this one included; None: all
     open: tuple[str, ...] = ()  # ascending
+    done: tuple[int, ...] = ()  # matches that are settled: before each open one, and last in all; (): none
+
+    @property
+    def matches(self) -> int:
+        """How many of those that it covers had matched: their outcomes are in the log."""
+        return self.done[-1] if self.done else 0
 
     def covers(self, subscription_id: str) -> bool:
         """Whether its delivery is settled."""
@@ -60,7 +68,10 @@ class Walked:
 
     def cut(self) -> "Walked":
         """The same knowledge up to the first open one: less, and small."""
-        return Walked(self.open[0], self.open[:1]) if self.open else self
+        if not self.open:
+            return self
+        first = self.done[0] if self.done else 0
+        return Walked(self.open[0], self.open[:1], (first, first) if first else ())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -216,7 +227,7 @@ def _fan_outs(settled: Settled, room: int) -> bytes:
     out += _varint(len(groups))
     for form, offsets in groups.items():
         out += _varint(0 if form.through is None else ids[form.through] + 1)
-        out += _varint(len(form.open)) + b"".join(_varint(ids[one]) for one in form.open)
+        out += _varint(len(form.open)) + b"".join(_varint(ids[one]) for one in form.open) + _done(form)
         out += _varint(len(offsets)) + _gaps(settled.base, offsets)
     return bytes(out)
 
@@ -225,8 +236,13 @@ def _cost(form: Walked, distance: int, ids: Mapping[str, int], groups: Mapping[W
     """Bytes at most that one more record in this state takes; a place in the table takes two, as a count does."""
     cost = len(_varint(distance))
     if form not in groups:
-        cost += 2 * (3 + len(form.open)) + sum(2 + len(one.encode()) for one in _names(form) if one not in ids)
+        cost += 2 * (3 + len(form.open)) + len(_done(form))
+        cost += sum(2 + len(one.encode()) for one in _names(form) if one not in ids)
     return cost
+
+
+def _done(form: Walked) -> bytes:
+    return b"".join(_varint(one) for one in form.done or (0,) * (len(form.open) + 1))
 
 
 def _names(form: Walked) -> tuple[str, ...]:
@@ -239,7 +255,10 @@ def _walked(reader: "_Reader", base: int) -> dict[int, Walked]:
     for _ in range(reader.number()):
         through = reader.number()
         open_ = tuple(ids[reader.number()] for _ in range(reader.number()))
-        form, at = Walked(ids[through - 1] if through else None, open_), base
+        done = tuple(reader.number() for _ in range(len(open_) + 1))
+        if done != tuple(sorted(done)) or done[-1] > MATCHES:
+            raise ValueError("no such counts")
+        form, at = Walked(ids[through - 1] if through else None, open_, done if any(done) else ()), base
         for _ in range(reader.number()):
             at += reader.number()
             walked[at] = form

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from relay.ending import let_go
+from relay.pipeline.covered import Lost
 from relay.pipeline.holdings import Found, Partition
 from relay.pipeline.ledger import NOTHING, Commit, Ledger
 from relay.pipeline.offsets import committed
@@ -27,16 +28,6 @@ AGAIN_S = 0.2  # between questions that the broker cannot answer yet
 PEEK_S = 10.0  # for one record of each partition, the connection included
 PEEKS = 2  # a slow broker is asked once more: without its map a partition repeats up to 20,000 deliveries
 PEEK_BYTES = 1  # a partition: the broker sends one batch whole all the same (KIP-74), and more is not looked at
-
-
-@dataclass(frozen=True, slots=True)
-class Lost:
-    """A range that the log no longer held when it was this group's turn to read it."""
-
-    topic: str
-    partition: int
-    first: int
-    end: int  # exclusive
 
 
 def start_offset(committed: int | None, *, begin: int, end: int) -> int:

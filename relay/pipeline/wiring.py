@@ -17,12 +17,12 @@ from relay.clock import SystemClock
 from relay.config import Config
 from relay.ending import begin
 from relay.metrics import Metrics
-from relay.model import Outgoing
 from relay.pipeline import census
 from relay.pipeline.attempt import Bench
 from relay.pipeline.breaker import BreakerRules
 from relay.pipeline.client import DeliveriesAssignor, EventsAssignor
 from relay.pipeline.consume import Intake
+from relay.pipeline.covered import Lost
 from relay.pipeline.deliveries import Deliveries
 from relay.pipeline.disable import Disable
 from relay.pipeline.dispatch import Dispatch, Work, may_begin
@@ -38,13 +38,12 @@ from relay.pipeline.match import Index
 from relay.pipeline.notices import Notices
 from relay.pipeline.own import Own
 from relay.pipeline.places import share
-from relay.pipeline.produce import BATCH_BYTES, REQUEST_MS, Produce, send_unwatched
-from relay.pipeline.results import rfc3339
+from relay.pipeline.produce import BATCH_BYTES, REQUEST_MS, Produce
+from relay.pipeline.progress import Progress
 from relay.pipeline.rivals import Rivals
 from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
 from relay.pipeline.sights import Sights
-from relay.pipeline.start import Lost
 from relay.pipeline.tls import Contexts
 from relay.pipeline.watch import STUCK_S
 from relay.pipeline.watchdog import Guard, Watchdog
@@ -85,7 +84,9 @@ async def wired(
     await own.look(())
     tools = await _tools(config, metrics, index, own, stack)
     hearsay = await stack.enter_async_context(listening(config, ground, tools))
-    events_intake, deliveries_intake = intakes = _intakes(config, ground, tools)
+    progress_topic = tools.topics.progress
+    progress = Progress(kafka_settings(config), topic=progress_topic, worker=tools.worker, clock=tools.clock)
+    events_intake, deliveries_intake = intakes = _intakes(config, ground, tools, progress)
     faults = Faults(tools, malformed_limit=config.malformed_limit)
     lanes: Lanes[Work] = Lanes(_rules(config), places=config.in_flight, buffer_bytes=config.buffer_bytes, may=may_begin)
     dispatch = Dispatch(lanes, faults)
@@ -129,8 +130,7 @@ async def wired(
             stop,
             [
                 *(catalogue.follow(), tools.notices.run(), watchdog.run(), guard.beat(tools.clock)),
-                hearsay.follow(),
-                own.run(events_intake.consumer.brokers, tools.clock),
+                *(hearsay.follow(), own.run(events_intake.consumer.brokers, tools.clock), progress.run()),
             ],
         )
         log.info("worker.stopped")
@@ -192,7 +192,6 @@ async def _tools(config: Config, metrics: Metrics, index: Index, own: Own, stack
     await produce.open(
         [
             topics.results,
-            topics.progress,
             topics.notices,
             topics.dead_letters,
             *(topics.deliveries(delay_s) for delay_s in config.delays),
@@ -248,13 +247,13 @@ def _rules(config: Config) -> LaneRules:
     )
 
 
-def _intakes(config: Config, ground: Ground, tools: Bench) -> tuple[Intake, Intake]:
+def _intakes(config: Config, ground: Ground, tools: Bench, progress: Progress) -> tuple[Intake, Intake]:
     """Of events, and of deliveries: a consumer each, so that retries and their pauses hold up no live event."""
     settings, fetch_bytes = kafka_settings(config), config.buffer_bytes // FETCH_SHARE
     common: dict[str, Any] = {
         "drain_s": config.rebalance_drain_s,
         "instance_id": config.instance_id,
-        "lost": lambda lost: _tell_lost(lost, tools),
+        "lost": lambda lost: _tell_lost(lost, tools, progress),
     }
     events = Intake(
         settings,
@@ -263,6 +262,7 @@ def _intakes(config: Config, ground: Ground, tools: Bench) -> tuple[Intake, Inta
         assignor=EventsAssignor,
         fetch={"max_partition_fetch_bytes": EVENTS_FETCH_BYTES, "fetch_max_bytes": fetch_bytes},
         rivals=Rivals(config.instance_id),
+        telling=progress,
         **common,
     )
     deliveries = Intake(
@@ -281,19 +281,8 @@ def _intakes(config: Config, ground: Ground, tools: Bench) -> tuple[Intake, Inta
     return events, deliveries
 
 
-def _tell_lost(lost: Lost, tools: Bench) -> None:
+def _tell_lost(lost: Lost, tools: Bench, progress: Progress) -> None:
     """Retention was faster than we: said in the log, counted, and written where completeness is proved from."""
     log.error("range.lost", topic=lost.topic, partition=lost.partition, first=lost.first, end=lost.end)
     tools.metrics.lost.add(by=lost.end - lost.first)
-    told = {
-        "kind": "lost",
-        "topic": lost.topic,
-        "partition": lost.partition,
-        "first": lost.first,
-        "end": lost.end,
-        "at": rfc3339(tools.clock.now_ms()),
-        "worker": tools.worker,
-    }
-    key = f"{lost.topic}/{lost.partition}".encode()
-    record = Outgoing(topic=tools.topics.progress, key=key, value=orjson.dumps(told))
-    send_unwatched(record, tools.produce, tools.room)
+    progress.lost(lost)

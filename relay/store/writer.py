@@ -19,6 +19,7 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
     ConcurrentTransactions,
+    IllegalOperation,
     InvalidProducerEpoch,
     InvalidProducerIdMapping,
     InvalidTxnState,
@@ -148,7 +149,7 @@ class Writer:
             max_request_size=self._config.max_message_bytes,
         )
         async with AsyncExitStack() as stack:
-            stack.callback(_forget, producer)
+            stack.callback(forget, producer)
             stack.push_async_callback(producer.stop)
             await producer.start()
             records = await self._read(transactions=True)
@@ -179,11 +180,16 @@ class Writer:
 
     async def _send(self, producer: Any, changes: Sequence[Outgoing]) -> int:  # noqa: ANN401  an untyped library's
         """Acknowledged; the offset of the last in the topic itself, -1 of none."""
-        sent = [
-            (one.topic, await producer.send(one.topic, key=one.key, value=one.value, partition=one.partition))
-            for one in changes
-        ]
+        sent: list[tuple[str, asyncio.Future[Any]]] = []
+        for one in changes:
+            try:
+                future = await producer.send(one.topic, key=one.key, value=one.value, partition=one.partition)
+            except IllegalOperation:  # the transaction is over: what was sent before it was refused, and says why
+                break
+            sent.append((one.topic, future))
         await asyncio.gather(*(future for _, future in sent))
+        if len(sent) < len(changes):
+            raise ProducerFenced
         return max((future.result().offset for topic, future in sent if topic == self._topic), default=-1)
 
 
@@ -192,9 +198,10 @@ def no_topic(name: str) -> TopicProblem:
     return TopicProblem(f"there is no topic {name}: `relay topics apply` makes it")
 
 
-def _forget(producer: Any) -> None:  # noqa: ANN401  an untyped library's
+def forget(producer: Any) -> None:  # noqa: ANN401  an untyped library's
     """A fenced producer's own futures are asked for their errors: asyncio would print each with its traceback."""
     batches = [one for queue in producer._message_accumulator._batches.values() for one in queue]  # noqa: SLF001
-    for future in (producer._txn_manager._transaction_waiter, *(one._drain_waiter for one in batches)):  # noqa: SLF001
+    waiter = producer._txn_manager._transaction_waiter if producer._txn_manager is not None else None  # noqa: SLF001
+    for future in (waiter, *(one._drain_waiter for one in batches)):  # noqa: SLF001
         if future is not None and future.done() and not future.cancelled():
             future.exception()

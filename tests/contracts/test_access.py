@@ -1,5 +1,5 @@
 """
-Tokens as consoles and commands find them: one suite for the embedded broker and a real Kafka.
+Tokens and the audit as consoles and commands find them: one suite for the embedded broker and a real Kafka.
 
 What needs transactions (rivals, two consoles that start at once) stands at the end, on the real one only.
 """
@@ -12,8 +12,11 @@ from contextlib import asynccontextmanager
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from relay.access import audit as audit_
+from relay.access.audit import Audit, Page
+from relay.access.codec import outgoing
 from relay.access.store import Access
-from relay.access.values import Principal, Scope, Token
+from relay.access.values import Action, AuditEntry, Principal, Scope, Token
 from relay.broker import Broker, kafka_settings
 from relay.clock import ManualClock
 from relay.config import Config
@@ -224,12 +227,129 @@ async def test_a_record_that_cannot_be_read_lets_nobody_in_and_stops_nobody(conf
         assert [kept] == await access.read()
 
 
+def an_entry(number: int = 1, *, account: str | None = None) -> AuditEntry:
+    return AuditEntry(
+        at="2026-11-01T12:00:00.000Z",
+        actor="token:tok_1 (CI)",
+        action=Action.REPLAY_STARTED,
+        account_id=account,
+        subject=f"run_{number}",
+        details={"undelivered": True},
+    )
+
+
+async def several(config: Config, entries: list[AuditEntry]) -> None:
+    """Of so many, by one connection."""
+    async with AIOKafkaProducer(**kafka_settings(config)) as producer:
+        for one in entries:
+            record = outgoing(one, Topics(config.topic_prefix).audit)
+            await producer.send(record.topic, key=record.key, value=record.value, partition=record.partition)
+        await producer.flush()
+
+
+async def test_what_was_recorded_is_read_newest_first(config: Config) -> None:
+    """As it was; nothing where nothing was done."""
+    audit = Audit(config)
+    assert Page([], None) == await audit.page()
+
+    await audit.record(an_entry(1))
+    await audit.record(an_entry(2, account="acct-1"))
+
+    assert Page([an_entry(2, account="acct-1"), an_entry(1)], None) == await audit.page()
+
+
+async def test_pages_follow_one_another_to_the_beginning(config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each entry once, also where a page ends in the middle of what is read at a time; what came since is in none."""
+    monkeypatch.setattr(audit_, "STEP", 7)
+    audit, entries = Audit(config), [an_entry(number) for number in range(20)]
+    await several(config, entries)
+
+    read, cursor = [*(first := await audit.page(limit=3)).entries], first.cursor
+    await several(config, [an_entry(99)])
+    while cursor is not None:
+        page = await audit.page(cursor, 3)
+        assert len(page.entries) <= 3
+        read, cursor = [*read, *page.entries], page.cursor
+
+    assert entries[::-1] == read
+
+
+async def test_whoever_is_bound_to_an_account_reads_of_that_one_alone(
+    config: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within bounds: a page of an account that did nothing lately may be empty, and lead on."""
+    monkeypatch.setattr(audit_, "STEP", 5)
+    monkeypatch.setattr(audit_, "STEPS", 2)
+    mine = an_entry(0, account="acct-1")
+    await several(config, [mine, *(an_entry(number, account=f"acct-{number}") for number in range(2, 24)), an_entry(9)])
+
+    pages = [page := await Audit(config).page(account="acct-1")]
+    while page.cursor is not None:
+        pages.append(page := await Audit(config).page(page.cursor, account="acct-1"))
+
+    assert [[], [], [mine]] == [page.entries for page in pages]
+
+
+@pytest.mark.parametrize("cursor", ["", "-1", "1.5", "x", "٤", "9" * 19, "1\n"])
+async def test_a_cursor_that_was_made_up_is_refused(cursor: str) -> None:
+    """Without asking anybody; so is a page of too many."""
+    audit = Audit(a_config("127.0.0.1:1", "relay"))
+
+    with pytest.raises(Invalid, match="cursor: is none that a page has given"):
+        await audit.page(cursor)
+    for limit in (0, 201, -1):
+        with pytest.raises(Invalid, match="limit: must be from 1 to 200"):
+            await audit.page(limit=limit)
+
+
+async def test_a_cursor_beyond_the_end_is_the_end(config: Config) -> None:
+    """The log may have been made anew since."""
+    await Audit(config).record(an_entry())
+
+    assert Page([an_entry()], None) == await Audit(config).page("9" * 18)
+
+
+async def test_an_entry_that_cannot_be_read_is_told_to_whoever_sees_everything(config: Config) -> None:
+    """Where it stands and why: an audit passes over nothing. Whose it is nobody knows."""
+    topic = Topics(config.topic_prefix).audit
+    async with AIOKafkaProducer(**kafka_settings(config)) as producer:
+        await producer.send_and_wait(topic, key=b"ann\xff", value=b"{", partition=0)
+
+    (entry,) = (await Audit(config).page()).entries
+
+    assert ("unreadable", "ann\\xff", f"{topic}/0/0") == (entry.action, entry.actor, entry.subject)
+    assert {"reason": "not a JSON object"} == entry.details
+    assert [] == (await Audit(config).page(account="acct-1")).entries
+
+
+async def test_tokens_are_audited_as_they_are_made_and_revoked(config: Config) -> None:
+    """By whom, and for whom; the first one too."""
+    access = Access(config, clock=ManualClock(NOON))
+    await access.first_token()
+    token, secret = await access.create(name="portal", scope="read", account="acct-1", by=ROOT)
+    await access.revoke(token.id, by=ROOT)
+
+    entries = (await Audit(config).page()).entries
+
+    assert [
+        ("cli:root", "token.revoked", "acct-1", token.id),
+        ("cli:root", "token.created", "acct-1", token.id),
+        ("console", "token.created", None),
+    ] == [(one.actor, one.action, one.account_id, one.subject)[: 4 if one.account_id else 3] for one in entries]
+    assert {"2026-11-01T12:00:00.000Z"} == {one.at for one in entries}
+    assert secret[10:] not in str(entries)
+
+
 async def test_a_broker_that_is_gone_is_told() -> None:
     """By whatever asks it."""
     with EmbeddedBroker() as broker:
-        access = Access(a_config(broker.bootstrap, "relay"))
+        config = a_config(broker.bootstrap, "relay")
+    access, audit = Access(config), Audit(config)
 
-    for ask in (access.start(), access.read(), access.create(name="CI", scope="read", by=ROOT), access.first_token()):
+    for ask in (
+        *(access.start(), access.read(), access.create(name="CI", scope="read", by=ROOT), access.first_token()),
+        *(audit.page(), audit.record(an_entry())),
+    ):
         with pytest.raises(Unreachable):
             await ask
 
@@ -260,9 +380,27 @@ async def test_a_missing_topic_is_told_with_the_command_and_not_made_by_asking(k
     """The broker would make it with the wrong cleanup policy."""
     config = a_config(kafka, prefix)
 
-    for ask in (Access(config).start(), Access(config).first_token()):
-        with pytest.raises(TopicProblem, match=rf"no topic {prefix}\.tokens: `relay topics apply` makes it"):
+    for ask in (
+        Access(config).start(),
+        Access(config).first_token(),
+        Audit(config).page(),
+        Audit(config).record(an_entry()),
+    ):
+        with pytest.raises(TopicProblem, match=rf"no topic {prefix}\.(tokens|audit): `relay topics apply` makes it"):
             await ask
 
     async with Broker(config) as broker:
         assert not [name for name in await broker.topics() if name.startswith(prefix)]
+
+
+@pytest.mark.kafka
+async def test_where_there_is_no_audit_yet_tokens_are_made_without(kafka: str, prefix: str) -> None:
+    """An installation whose topics were made one by one."""
+    config = a_config(kafka, prefix)
+    async with Broker(config) as broker:
+        made = wanted(config, events_partitions=1, brokers=1)
+        await broker.create([one for one in made if one.name == Topics(prefix).tokens])
+
+    token, _ = await Access(config).create(name="CI", scope="read", by=ROOT)
+
+    assert [token] == await Access(config).read()

@@ -23,8 +23,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownError
 
+from relay.access.audit import Audit
 from relay.broker import Broker, kafka_settings
-from relay.clock import SystemClock
+from relay.clock import ManualClock, SystemClock
 from relay.config import Config
 from relay.embedded import EmbeddedBroker
 from relay.errors import ConfigProblem, Conflict, NotFound, TopicProblem, Unreachable
@@ -375,6 +376,30 @@ async def test_one_that_was_disabled_and_is_resumed_is_told_with_the_edit_and_on
     assert {("re-enabled", "crm", "https://crm.example/…", "cli:ops")} == {
         (one["kind"], one["subscription_id"], one["url"], one["worker"]) for one in told
     }
+
+
+async def test_every_edit_is_audited_with_the_edit_by_whoever_makes_it(config: Config) -> None:
+    """In the same transaction, and not where nothing was different; a worker that disables is audited too."""
+    crm, store = SubscriptionId("crm"), Subscriptions(config, clock=ManualClock(NOON))
+    pause = edits.change(crm, edits.in_state(State.PAUSED, "holidays"), by="relay worker", now_ms=NOON)
+    await store.edit(edits.create(a_subscription(config), quota=100), by="cli:ops")
+    await store.edit(with_bot("bot-7"))
+    await store.edit(pause)
+    await store.edit(pause)
+    with pytest.raises(NotFound):
+        await store.edit(edits.delete(SubscriptionId("other")), by="cli:ops")
+    await store.edit(edits.delete(crm), by="cli:ops")
+
+    entries = (await Audit(config).page()).entries[::-1]
+
+    known = {"name": "To the CRM", "url": "https://crm.example/…"}
+    assert [
+        ("cli:ops", "subscription.created", known | {"version": 1}),
+        ("a test", "subscription.updated", {"version": 2, "fields": ["bot_ids"]}),
+        ("relay worker", "subscription.paused", {"version": 3, "reason": "holidays"}),
+        ("cli:ops", "subscription.deleted", known | {"version": 3}),
+    ] == [(one.actor, one.action, one.details) for one in entries]
+    assert {("2026-11-01T12:00:00.000Z", "acct-1", "crm")} == {(one.at, one.account_id, one.subject) for one in entries}
 
 
 async def test_an_unreadable_record_leaves_the_last_readable_fields_with_nothing_to_sign_with(config: Config) -> None:
@@ -733,7 +758,7 @@ async def test_where_nobody_can_be_told_nothing_is_re_enabled(kafka: str, prefix
     await make_topics(config, Topics(prefix).subscriptions)
     await create(config, dataclasses.replace(a_subscription(config), state=State.DISABLED))
 
-    await Subscriptions(config).edit(with_bot("bot-7"))
+    await Subscriptions(config).edit(with_bot("bot-7"))  # not audited either
     with pytest.raises(TopicProblem, match=f"no topic {prefix}.notices: `relay topics apply` makes it"):
         await Subscriptions(config).edit(edits.change(crm, edits.in_state(State.ACTIVE, None), by="me", now_ms=NOON))
 

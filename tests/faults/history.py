@@ -155,6 +155,8 @@ class History:
     windows: tuple[Window, ...] = ()
     lag: Mapping[str, int] = field(default_factory=dict)  # group -> records, at the end
     died: tuple[str, ...] = ()  # workers that ended by themselves
+    proof: Mapping[str, int] = field(default_factory=dict)  # the totals of `relay reconcile`
+    missing: tuple[str, ...] = ()  # matches without an outcome, as it names them
 
 
 KINDS = {
@@ -173,7 +175,11 @@ def read(folder: Path) -> tuple[History, float]:
     rest = orjson.loads((folder / "rest.json").read_bytes())
     several = {name: tuple(_made(kind, row) for row in lines(name)) for name, kind in KINDS.items()}
     to = tuple(Subscriber(**row | {"events": tuple(row["events"])}) for row in rest["subscribers"])
-    return History(**several, died=tuple(lines("died")), lag=rest["lag"], subscribers=to), rest["took_s"]
+    rest = {"proof": {}, "missing": []} | rest  # a run that was kept before there was a proof
+    proof, missing = rest["proof"], tuple(rest["missing"])
+    died = tuple(lines("died"))
+    whole = History(**several, died=died, lag=rest["lag"], subscribers=to, proof=proof, missing=missing)
+    return whole, rest["took_s"]
 
 
 def _made(kind: type[Any], row: dict[str, Any]) -> Any:  # noqa: ANN401  of that kind

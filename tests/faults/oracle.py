@@ -42,6 +42,7 @@ class Judgement:
     forks_excused: int
     stall_s: float
     verdicts: Mapping[str, int] = field(default_factory=dict)
+    proof: Mapping[str, int] = field(default_factory=dict)  # what `relay reconcile` counted
 
     @property
     def counts(self) -> Counter[str]:
@@ -77,6 +78,7 @@ def judge(history: History) -> Judgement:
     findings += [Finding("commit went back", one) for one in went_back(history)]
     findings += [Finding("lag at the end", f"{group}: {lag}") for group, lag in history.lag.items() if lag]
     findings += [Finding("worker died", one) for one in history.died]
+    findings += [Finding("no outcome", one) for one in history.missing]
     return Judgement(
         findings=tuple(findings),
         events=len(history.events),
@@ -90,6 +92,7 @@ def judge(history: History) -> Judgement:
         forks_excused=forks_excused,
         stall_s=longest_stall(requests),
         verdicts=Counter(one.reason if one.superseded else one.verdict for one in history.results),
+        proof=history.proof,
     )
 
 

@@ -39,6 +39,7 @@ def report(outcome: Outcome, command: str) -> str:
         ("lag at the end", sum(outcome.lag.values())),
         ("workers that ended by themselves", len(outcome.died)),
         ("results", _listed(judged.verdicts)),
+        ("`relay reconcile`", _listed(judged.proof)),
     ]
     lines += [f"| {name} | {value} |" for name, value in rows]
     lines += ["", "| fault | times |", "|---|---|"]

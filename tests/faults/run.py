@@ -128,6 +128,7 @@ def _keep(history: History, judged: Judgement, folder: Path, took_s: float) -> N
     kept = folder / "history"
     kept.mkdir()
     rest = {"took_s": took_s, "lag": history.lag, "subscribers": history.subscribers}
+    rest |= {"proof": history.proof, "missing": history.missing}
     (kept / "rest.json").write_bytes(orjson.dumps(rest))
     for name in FILES:
         with (kept / f"{name}.jsonl").open("wb") as file:

@@ -11,6 +11,9 @@ from aiokafka.errors import KafkaError
 from confluent_kafka import KafkaException
 from confluent_kafka.cimpl import NewTopic
 
+from relay.completeness.reading import reconcile
+from relay.completeness.values import Report
+from relay.config import Config
 from tests.faults.cluster import Cluster, Tool
 from tests.faults.fleet import Fleet
 from tests.faults.history import History, Subscriber, Window, Written
@@ -28,6 +31,7 @@ SUBSCRIBERS = (
     Subscriber("slow", "acct-2"),
 )
 LOOK_S = 0.5
+PROVED = ("events", "matches", "delivered", "pending", "gave_up", "dropped", "missed", "surplus")
 
 
 @dataclass(kw_only=True)
@@ -83,6 +87,7 @@ class Stage:
             await asyncio.to_thread(read_all, self.bootstrap, names)
             for names in ([f"{self.prefix}.results"], topics, [f"{self.prefix}.dead-letters"])
         ]
+        proof = await self._reconciled()
         held = {(one.topic, one.partition, one.offset, one.timestamp_ms) for one in there}
         return History(
             events=there,
@@ -99,7 +104,17 @@ class Stage:
             windows=tuple(self.windows),
             lag=lag,
             died=tuple(self.fleet.died),
+            proof={name: proof.total(name) for name in PROVED} | {"unknown": proof.unknown},
+            missing=tuple(
+                f"{gap.count} of {one.topic}/{one.partition}/{gap.offset}"
+                for one in proof.ranges
+                for gap in one.missing
+            ),
         )
+
+    async def _reconciled(self) -> Report:
+        """Relay's own judgement, of all that its workers told."""
+        return await reconcile(Config.read(self.fleet.env), since_ms=0)
 
 
 @asynccontextmanager

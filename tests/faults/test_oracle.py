@@ -152,6 +152,10 @@ BROKEN = {
         replace(SOUND, samples=(*SOUND.samples, Sample(13.0, "group", "events", 0, 2))),
     ),
     "what is not read at the end is seen": ("lag at the end", replace(SOUND, lag={"group": 3})),
+    "a match that `relay reconcile` finds no outcome of is seen": (
+        "no outcome",
+        replace(SOUND, missing=("1 of events/0/1",)),
+    ),
     "a worker that ended by itself is seen": ("worker died", replace(SOUND, died=("worker-1: exit status 1",))),
 }
 

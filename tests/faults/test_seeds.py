@@ -28,4 +28,5 @@ async def test_nothing_is_lost_stuck_or_sent_again_without_a_reason(plan: Plan) 
     assert () == outcome.judged.findings, text
     assert 0 == outcome.judged.lost == sum(outcome.lag.values())
     assert outcome.judged.stall_s < LONGEST_STALL_S
+    assert 0 == outcome.judged.proof["missed"] < outcome.judged.proof["matches"]
     outcome.forget()

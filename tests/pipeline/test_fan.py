@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.pipeline.fan import RECORD_BYTES, Fan, Part, size_in_memory
+from relay.pipeline.fan import NOBODY, RECORD_BYTES, Fan, Part, size_in_memory
 from relay.pipeline.ledger import Commit, Ledger
 from relay.pipeline.settled import Settled, Walked, decode, print_of
 from tests.builders import Fetched
@@ -172,6 +172,10 @@ def test_how_far_it_got(deliveries: list[list[int]], data: st.DataObject, *, bre
             assert steps.settled == {one for one in IDS[: len(deliveries)] if walked.covers(one)}
             assert walked.covers("zz") == (not steps.walking and not breaks_off)
             assert list(walked.open) == sorted(walked.open)
+            for form in (walked, walked.cut()):
+                before = [sum(one < open_ for one in steps.settled) for open_ in form.open]
+                matches = sum(form.covers(one) for one in IDS[: len(deliveries)])
+                assert form.done == ((*before, matches) if matches else ())
 
 
 @given(st.sets(st.sampled_from(IDS)), st.sampled_from([None, *IDS]), st.sets(st.sampled_from(IDS)), st.data())
@@ -179,7 +183,10 @@ def test_a_walk_that_goes_on_after_a_restart(
     wanted: set[str], through: str | None, open_: set[str], data: st.DataObject
 ) -> None:
     """It does what an earlier one left open, and those that it had not come to; the rest is not sent again."""
-    walked = Walked(through, tuple(sorted(one for one in open_ if through is None or one <= through)))
+    left_open = tuple(sorted(one for one in open_ if through is None or one <= through))
+    matched = [one for one in data.draw(st.sets(st.sampled_from(IDS))) if Walked(through, left_open).covers(one)]
+    done = (*(sum(one < other for one in matched) for other in left_open), len(matched))
+    walked = Walked(through, left_open, done if matched else ())
     ledger = a_ledger(walked)
     fan = a_fan(ledger=ledger)
     left = [one for one in sorted(wanted) if not fan.covers(one)]
@@ -196,6 +203,7 @@ def test_a_walk_that_goes_on_after_a_restart(
     fan.over()
 
     assert is_settled(ledger)
+    assert len(matched) + len(left) == fan.matches
 
 
 def test_a_record_that_nobody_wants() -> None:
@@ -245,7 +253,7 @@ def test_a_walk_that_was_broken_off() -> None:
     fan.part("b").close()
     fan.over(whole=False)
 
-    assert Walked("b") == fan.walked()
+    assert Walked("b", done=(2,)) == fan.walked()
     assert not is_settled(ledger)
     assert told.given == 1_000
 
@@ -258,7 +266,7 @@ def test_a_delivery_that_was_abandoned() -> None:
         (fan.part(one).abandon if one == "b" else fan.part(one).close)()
     fan.over()
 
-    assert Walked(None, ("b",)) == fan.walked()
+    assert Walked(None, ("b",), (1, 2)) == fan.walked()
     assert not is_settled(ledger)
 
 
@@ -283,16 +291,28 @@ def test_a_subscription_that_matches_no_more_is_told_by_the_walk_that_did_not_co
 
 def test_a_record_that_cannot_be_read_any_more_waits_for_nobody() -> None:
     """The map has it as open, nothing is walked."""
-    ledger = a_ledger(Walked("d", ("a", "c")))
+    ledger = a_ledger(Walked("d", ("a", "c"), (0, 1, 2)))
     fan = a_fan(ledger=ledger)
-    assert Walked("d", ("a", "c")) == fan.walked()
+    assert Walked("d", ("a", "c"), (0, 1, 2)) == fan.walked()
 
-    part = fan.part("c")
+    part = fan.part(NOBODY)  # of its dead letter, which is for none
     fan.over()
 
-    assert Walked(None, ("c",)) == fan.walked()
+    assert Walked(None, (NOBODY,), (0, 2)) == fan.walked()
     part.close()
     assert is_settled(ledger)
+    assert fan.matches == 2
+
+
+def test_one_that_was_open_and_does_not_come_again() -> None:
+    """It was no match: nothing is counted for it, and those behind it have one less before them."""
+    fan = a_fan(ledger=a_ledger(Walked("d", ("a", "c"), (0, 1, 2))))
+
+    fan.part("c")
+    fan.over()
+
+    assert Walked(None, ("c",), (1, 2)) == fan.walked()
+    assert fan.matches == 3
 
 
 def test_a_walk_that_goes_on_and_is_broken_off_before_it_comes_to_what_is_open() -> None:
@@ -301,7 +321,7 @@ def test_a_walk_that_goes_on_and_is_broken_off_before_it_comes_to_what_is_open()
     fan.part("b").close()
     fan.over(whole=False)
 
-    assert Walked("d", ("d",)) == fan.walked()
+    assert Walked("d", ("d",), (1, 1)) == fan.walked()
 
 
 def test_a_part_of_a_partition_on_its_way_to_another_owner() -> None:

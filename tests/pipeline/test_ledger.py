@@ -16,6 +16,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from relay.pipeline.covered import NO_RECORD, Covered
 from relay.pipeline.fan import Fan, Part
 from relay.pipeline.ledger import NOTHING, SENT, Commit, Ledger
 from relay.pipeline.phase import Phase
@@ -118,7 +119,9 @@ class Partition(RuleBasedStateMachine):
         self.ghosts += self.walks.values()
         self.walks = {}
         self.generation += 2
-        self.ledger = Ledger("leads.events", 0, generation=self.generation)
+        self.ledger = Ledger("leads.events", 0, generation=self.generation, covered=Covered())
+        self.matches: dict[int, int] = {}  # of what this ledger has settled
+        self.told: dict[int, int] = {}  # by it
         assert self.ledger.snapshot() is None
         self.ledger.begin(held.commit.offset, held.commit, settled)
         base = held.commit.offset
@@ -286,6 +289,7 @@ class Partition(RuleBasedStateMachine):
             self.taken.discard(offset)
             self.parted.discard(offset)
             self.finished.add(offset)
+            self.matches[offset] = sum(one[0] == offset for one in self.settled)
 
     @precondition(lambda self: self.ledger.ready)
     @rule(data=st.data(), count=st.integers(1, 6))
@@ -466,6 +470,18 @@ class Partition(RuleBasedStateMachine):
         if self.ledger.phase in MAY_COMMIT:
             unread = {offset for offset in self.log if offset >= self.position} - self.finished
             assert not [offset for offset in self.taken | unread if offset < snapshot(self.ledger).offset]
+
+    @invariant()
+    def what_is_told_is_what_was_settled(self) -> None:
+        """Of each record once, with its matches, those included that an earlier walk had settled by the map."""
+        for first, count, matches in self.ledger.covered.taken()[0]:
+            for offset in range(first, first + count):
+                if matches == NO_RECORD:
+                    assert offset not in self.log
+                else:
+                    assert offset not in self.told
+                    self.told[offset] = matches
+        assert self.matches == self.told
 
     @invariant()
     def it_counts_what_is_open_and_what_a_drain_waits_for(self) -> None:
@@ -734,7 +750,7 @@ def test_a_restart_before_anything_is_read_again() -> None:
     again, _ = restarted(snapshot(ledger))
 
     assert known(snapshot(ledger)) == known(snapshot(again))
-    assert {1: Walked("b", ("b",))} == known(snapshot(again)).walked
+    assert {1: Walked("b", ("b",), (1, 1))} == known(snapshot(again)).walked
 
 
 def test_a_fan_out_that_is_part_done_at_the_top() -> None:

@@ -6,10 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from relay.pipeline.covered import Lost
 from relay.pipeline.holdings import Partition
 from relay.pipeline.ledger import Commit, Ledger
 from relay.pipeline.settled import Print, Settled, encode
-from relay.pipeline.start import PEEKS, Lost, Resumption, resumption, start_offset
+from relay.pipeline.start import PEEKS, Resumption, resumption, start_offset
 
 offsets = st.integers(0, 2**63 - 1)
 PLAIN, MAPPED, OURS, AWAY = (("leads.events", number) for number in range(4))

@@ -46,7 +46,7 @@ def a_sealed_one(keys: KeyRing = KEYS) -> Subscription:
     return made(SUB_1, values, SECRETS[0].encode(), keys, by="ann", now_ms=NOON_MS)
 
 
-def edited(old: Subscription, **fields: object) -> Subscription:
+def edited(old: Subscription, **fields: Any) -> Subscription:  # noqa: ANN401  a Subscription's own
     return touched(replace(old, **fields), by="ann", now_ms=NOON_MS)
 
 
