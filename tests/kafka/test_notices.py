@@ -21,7 +21,7 @@ pytestmark = pytest.mark.kafka
 class Hasty(Relay):
     """Its workers take a second for relay's minute of 410s."""
 
-    worker_command = ("tests.kafka.hasty", "gone")
+    worker_command: tuple[str, ...] = ("tests.kafka.hasty", "gone")
 
     async def notices(self) -> list[dict[str, Any]]:
         """Each of its schema, under its subscription's id."""
