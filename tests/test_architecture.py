@@ -210,7 +210,7 @@ RUN_FOR_REAL = {
     ),
     "tests/cli/test_lanes.py": ("workers",),
     "tests/api/test_views.py": ("ages", "etags"),
-    "tests/contracts/test_notices.py": ("news", "posted", "forward"),
+    "tests/contracts/test_notices.py": ("news", "posted"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/cli/test_deliveries.py": ("erase",),
     "tests/kafka/test_deliveries_command.py": ("redeliver",),
