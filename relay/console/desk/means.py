@@ -19,7 +19,6 @@ from relay.replay.service import Replays
 from relay.store.history.port import History
 from relay.store.keyring import KeyRing
 
-
 QUESTIONS = 8  # to the broker's logs at once: each is a connection of its own, and a page of records
 
 
