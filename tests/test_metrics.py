@@ -28,7 +28,9 @@ def test_the_runbook_lists_every_figure_with_its_meaning() -> None:
 
 def test_no_id_and_no_url_is_a_label() -> None:
     """A million subscriptions must not mean a million series."""
-    collectors = {made for one in (Metrics(), ProcessMetrics(), ConsoleMetrics()) for made in one.registry._collector_to_names}
+    collectors = {
+        made for one in (Metrics(), ProcessMetrics(), ConsoleMetrics()) for made in one.registry._collector_to_names
+    }
 
     labels = {label for one in collectors for label in getattr(one, "_labelnames", ())}
 

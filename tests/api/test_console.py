@@ -185,7 +185,7 @@ async def test_life_and_readiness_are_anybodys_and_figures_an_operators(console:
     assert "default-src 'none'" in (await console.get("/livez", token=None)).headers["content-security-policy"]
 
 
-async def test_a_stream_goes_on_where_it_was_and_ends_with_its_token(console: Console) -> None:
+async def test_a_stream_goes_on_where_it_was(console: Console) -> None:
     """By Last-Event-ID; where that is nobody's, it says that some were missed."""
     headers = {"Authorization": f"Bearer {console.token}"}
     where = f"http://{console.address}/api/v1/stream"
@@ -265,9 +265,11 @@ async def test_without_its_database_it_says_so_and_goes_on_when_it_is_back(postg
         console.start()
         await console.ready()
         await told(console, a_result(1))
+        bound = await console.make_token("read", "acct-1")
         postgresql.end()
         try:
             refused = await console.get("/api/v1/deliveries")
+            customers = await console.get("/api/v1/deliveries", token=bound)
             ready = await console.get("/readyz")
             age = await console.get("/api/v1/age")
             hooks = await console.get(HOOKS)
@@ -278,6 +280,8 @@ async def test_without_its_database_it_says_so_and_goes_on_when_it_is_back(postg
 
         assert (503, 503, 200, 200) == (refused.status, ready.status, age.status, hooks.status)
         assert "retry-after" in refused.headers
+        assert postgresql.folder.name in refused.json["detail"]
+        assert postgresql.folder.name.encode() not in customers.body + ready.body + age.body
         assert "does not answer" in age.json["trouble"]
         assert 2 == len((await console.get("/api/v1/deliveries")).json["items"])
 
