@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from relay.verification import verify
 from tests.kafka.driver import ROOT, Relay, until
@@ -43,6 +43,10 @@ class Console(Relay):
         self.url = f"http://{address()}"
         self.token = self.token or await self._first(path)
         return process
+
+    def api(self) -> ClientSession:
+        """The API, asked by an admin."""
+        return ClientSession(self.url, headers={"Authorization": f"Bearer {self.token}"})
 
     async def _first(self, path: Path) -> str:
         def first() -> str:
