@@ -70,6 +70,9 @@ async def showing(folder: Path) -> AsyncIterator[Shown]:
         with Console(broker.bootstrap, "relay", folder, **settings) as relay:
             async with Answering(b"test") as receiver:
                 relay.worker()
+                await until(lambda: relay.logged("metrics.listening", 1))
+                (at,) = (line["address"] for line in relay.logs() if line["event"] == "metrics.listening")
+                relay.env["RELAY_METRICS_ADDRESS"] = at  # of the one worker, whose lanes the console asks for
                 await relay.console()
                 await scene.hooks(relay, receiver.url)
                 await scene.history(relay, int(time.time() * 1000))  # noqa: TID251  the console's own clock is the time

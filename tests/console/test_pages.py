@@ -1,6 +1,6 @@
 """
-Every page of a console that has something to show, in Chromium: read by axe-core in light and dark, looked at on a narrow
-screen, and used without a script.
+Every page of a console that has something to show, in Chromium: read by axe-core in light and dark, looked at on a
+narrow screen, and used without a script.
 """
 
 import asyncio
@@ -41,8 +41,8 @@ async def opened(folder: Path) -> AsyncIterator[tuple[Shown, Browser]]:
 
 async def test_no_page_is_faulty_too_wide_or_needs_what_its_policy_forbids(tmp_path: Path) -> None:
     """
-    axe-core finds no serious fault in light or dark; no page scrolls sideways on a telephone; the browser has nothing to
-    complain of. How soon each was painted is printed.
+    axe-core finds no serious fault in light or dark; no page scrolls sideways on a telephone; the browser complains of
+    nothing. How soon each was painted is printed.
     """
     try:
         axe = library() / "node_modules/axe-core/axe.min.js"
@@ -122,9 +122,9 @@ async def _without_a_script(page: Page) -> None:
 async def _of_a_reader(shown: Shown) -> None:
     """Whoever may only read, of another account: no form, nothing of others, and pages that say so."""
     relay = shown.relay
-    async with relay.api() as api:
-        async with api.post("/api/v1/tokens", json={"name": "R", "scope": "read", "account_id": "another"}) as said:
-            token = (await said.json())["secret"]
+    form = {"name": "R", "scope": "read", "account_id": "another"}
+    async with relay.api() as api, api.post("/api/v1/tokens", json=form) as said:
+        token = (await said.json())["secret"]
     found = {}
     async with ClientSession(relay.url, headers={"Authorization": f"Bearer {token}"}) as reader:
         for name, path in shown.paths.items():
