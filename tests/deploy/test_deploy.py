@@ -28,8 +28,8 @@ EXAMPLE = (DEPLOY / "relay.env.example").read_text("utf-8")
 SECURITY = (ROOT / "SECURITY.md").read_text("utf-8")
 RUNBOOK = (DEPLOY / "RUNBOOK.md").read_text("utf-8")
 COMMANDS = {
-    "check", "demo", "filter", "lanes", "listen", "reconcile", "secrets", "send", "sign", "subscriptions", "topics", "verify",
-    "version", "worker",
+    "check", "demo", "filter", "lanes", "listen", "reconcile", "secrets", "send", "sign", "subscriptions", "topics",
+    "verify", "version", "worker",
 }  # fmt: skip
 A_KEY = "k1:" + "A" * 43 + "="
 
