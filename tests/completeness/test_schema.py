@@ -23,11 +23,13 @@ def test_an_example_of_progress_validates_and_is_what_relay_makes(kind: str) -> 
     """And is read as what it was made of."""
     wanted = example(f"progress.{kind}")
     at_ms = READ_MS + 878
+    one: Told | Lost
     if kind == "lost":
-        value = covered.lost_record(one := Lost("leads.events", 3, 120, 480), now_ms=at_ms, worker="relay-0")
+        one = lost = Lost("leads.events", 3, 120, 480)
+        value = covered.lost_record(lost, now_ms=at_ms, worker="relay-0")
     else:
-        one = settled((1038, 2, 3), (1040, 1, 0), (1041, 1, -1), (1044, 4, 3))
-        (value,) = covered.records(one, now_ms=at_ms, worker="relay-0")
+        one = told = settled((1038, 2, 3), (1040, 1, 0), (1041, 1, -1), (1044, 4, 3))
+        (value,) = covered.records(told, now_ms=at_ms, worker="relay-0")
 
     assert orjson.loads(value) == wanted
     assert counts.read(value) == one

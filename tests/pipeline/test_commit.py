@@ -31,7 +31,7 @@ class Broker:
         return True
 
     def cover(self, ledger: Ledger) -> None:
-        self.heard += [f"covered {run.first}-{run.first + run.count}" for run in ledger.covered.taken()[0]]
+        self.heard += [f"covered {run.first}-{run.first + run.length}" for run in ledger.covered.taken()[0]]
 
     async def told(self) -> None:
         await asyncio.sleep(0)
