@@ -13,6 +13,7 @@ is acknowledged.
     pipeline/                          the path; its docstring says which modules are pure
     processes/                         several workers under one command
     store/                             subscriptions on their compacted topic, secrets sealed
+    completeness/                      whether everything that matched has an outcome
     topics                             what must exist on the broker, and what of it does not               pure
     retention                          how long topics keep what they hold                                  pure
     batches                            records of a fetch, also where the client gives up on one            edge

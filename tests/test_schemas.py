@@ -164,7 +164,7 @@ def described(node: Any, path: str = "") -> Iterator[tuple[str, str | None]]:  #
         yield from described(node["additionalProperties"], f"{path}*.")
 
 
-@pytest.mark.parametrize("name", ["event", "result", "notice", "token", "audit"])
+@pytest.mark.parametrize("name", ["event", "result", "notice", "progress", "token", "audit"])
 def test_a_schema_is_one_of_its_draft_and_describes_every_field(name: str) -> None:
     """2020-12; a description is a sentence or more."""
     jsonschema_rs.meta.validate(schema(name))
