@@ -11,7 +11,7 @@ import orjson
 from aiohttp import ClientResponse, ClientSession
 
 from relay.embedded import EmbeddedBroker
-from tests.api.driver import Console, hook, produced, told
+from tests.api.driver import OPERATIONS, Console, hook, produced, told
 from tests.contracts.postgresql import Server
 from tests.kafka.driver import an_event, until
 from tests.store.history.results import NOON_MS, a_result
@@ -71,6 +71,18 @@ async def test_a_call_that_is_made_again_is_answered_again_and_not_done_again(co
     assert [422, 201] == [one.status for one in wrong]  # what came to nothing may be tried again
     names = [one["name"] for one in (await console.get(f"{HOOKS}?limit=200")).json["items"]]
     assert (1, 1, 1) == tuple(names.count(name) for name in ("Once", "Both", "Mended"))
+
+
+async def test_every_call_that_takes_a_key_looks_at_it(console: Console) -> None:
+    """As schemas/openapi.yaml has them: a key that can be none is refused before anything is done."""
+    key = {"$ref": "#/components/parameters/IdempotencyKey"}
+    taking = {path: method for method, path, operation in OPERATIONS.values() if key in operation.get("parameters", ())}
+
+    for path, method in taking.items():
+        answer = await console.call(method, path.replace("{id}", "sub_1"), {}, Idempotency_Key="with space")
+        assert (path, 400) == (path, answer.status)
+
+    assert len(taking) >= 6
 
 
 async def test_what_is_wrong_is_told_field_by_field(console: Console) -> None:
