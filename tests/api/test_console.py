@@ -226,6 +226,18 @@ async def read_until(console: Console, response: ClientResponse, wanted: bytes, 
     return seen
 
 
+async def test_workers_that_say_nothing_are_told_to_operators_by_name(console: Console) -> None:
+    """To whoever is bound to an account it is told that there may be more."""
+    bound = await console.make_token("read", "acct-1")
+
+    operators, customers = [
+        (await console.get("/api/v1/lanes", token=token)).json["trouble"] for token in (console.token, bound)
+    ]
+
+    assert "127.0.0.1:1" in operators[0]
+    assert ["some workers do not answer: there may be more"] == customers
+
+
 async def test_sigterm_ends_streams_and_says_so(tmp_path: Path) -> None:
     """And the process is gone in a moment, with status 0."""
     with EmbeddedBroker() as broker, Console(tmp_path, broker.bootstrap, "t") as console:
