@@ -23,7 +23,7 @@ ALLOW_HTTP ALLOW_NETWORKS EGRESS_PROXY TLS_DIR SECRET_KEYS SECRET_KEYS_FILE METR
 DATABASE_URL LOG_FORMAT LOG_LEVEL
 LANE_IN_FLIGHT LANE_QUEUE LANE_WAIT_S BREAKER_SHARE BREAKER_ATTEMPTS BREAKER_WINDOW_S BREAKER_COOLDOWN_S
 ALLOW_METADATA HISTORY_RETENTION HISTORY_BYTES WORKER_ADDRESSES
-TRUSTED_PROXIES TRUSTED_USER_HEADER TRUSTED_USER_SCOPE
+TRUSTED_PROXIES TRUSTED_USER_HEADER TRUSTED_USER_SCOPE NOTICES_URL NOTICES_SECRET_FILE
 """.split()  # noqa: SIM905  40 lines of quotes would say no more
 
 
@@ -220,6 +220,22 @@ def test_a_value_outside_its_rule_is_told_with_variable_rule_and_value(name: str
     assert f"RELAY_{name}" == problem.field
     assert rule in problem.rule
     assert problem.value.startswith(text[:200])
+
+
+def test_the_url_of_notices_is_read_as_subscriptions_urls_are_and_never_shown() -> None:
+    """Its path may be a credential; http:// is allowed where it is for everybody."""
+    secret = {"NOTICES_SECRET_FILE": "/secret"}
+
+    (fragment,) = problems(NOTICES_URL="https://ops.example/t0ken#x", **secret)
+    (http,) = problems(NOTICES_URL="http://ops.example/t0ken", **secret)
+
+    assert ("RELAY_NOTICES_URL", "RELAY_NOTICES_URL") == (fragment.field, http.field)
+    assert "no fragment" in fragment.rule
+    assert "RELAY_ALLOW_HTTP" in http.rule
+    assert "t0ken" not in f"{fragment} {http}"
+    config = read(NOTICES_URL="HTTP://Ops.Example/t0ken", ALLOW_HTTP="true", **secret)
+    assert "http://ops.example/t0ken" == config.notices_url
+    assert "t0ken" not in repr(config)
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("0s", 0), ("0d", 0), ("1h", 3_600), ("30d", 2_592_000)])

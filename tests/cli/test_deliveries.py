@@ -144,6 +144,22 @@ def test_one_is_shown_with_every_attempt(filled: Relay) -> None:
     assert f"there is no delivery {delivery(9)}" in missing.err
 
 
+@pytest.mark.parametrize(
+    ("ids", "status", "told"),
+    [
+        ((delivery(8), delivery(9)), 3, "the history does not have any of these"),
+        ((), 2, "ID: takes 1 to 200: `relay replay` sends more (given: 0)"),
+        (tuple(map(delivery, range(201))), 2, "ID: takes 1 to 200: `relay replay` sends more (given: 201)"),
+    ],
+)
+def test_what_cannot_be_sent_once_more_is_told(filled: Relay, ids: tuple[str, ...], status: int, told: str) -> None:
+    """Before anything is."""
+    done = filled("deliveries", "redeliver", *ids)
+
+    assert (status, "") == (done.status, done.out)
+    assert told in done.err
+
+
 @pytest.mark.parametrize("command", [("deliveries", "list"), ("deliveries", "get", "x"), ("erase", "--lead", "x")])
 def test_where_there_is_no_history_it_says_what_makes_one(
     relay: Relay, command: tuple[str, ...], tmp_path: Path
