@@ -36,7 +36,9 @@ case $role in
     allow --operation Read --operation Write --operation DescribeConfigs \
       --topic "$prefix.deliveries." --resource-pattern-type prefixed
     allow --operation Write --operation DescribeConfigs \
-      --topic "$prefix.results" --topic "$prefix.progress" --topic "$prefix.notices" --topic "$prefix.dead-letters"
+      --topic "$prefix.results" --topic "$prefix.progress" --topic "$prefix.dead-letters"
+    # read back, so that what failed before a restart is known after it
+    allow --operation Read --operation Write --operation DescribeConfigs --topic "$prefix.notices"
     # written only to disable a subscription whose endpoint is gone (410); without: `disabling.troubled`, and no more
     allow --operation Read --operation Write --operation DescribeConfigs --topic "$prefix.subscriptions"
     allow --operation Write --topic "$prefix.audit"
@@ -50,6 +52,7 @@ case $role in
       --topic "$prefix.runs" --topic "$prefix.tokens" --topic "$prefix.audit"
     # replays wait for what is undelivered; a reconciliation goes as far as the group has come
     allow --operation Describe --group "$prefix.deliveries" --group "$group"
+    allow --operation Read --group "$prefix.notices" # RELAY_NOTICES_URL: what was sent there
     allow --operation Write --transactional-id "$prefix.subscriptions" --transactional-id "$prefix.tokens"
     allow --operation Write --transactional-id "$prefix.runs" --resource-pattern-type prefixed # one a run
     ;;
