@@ -52,6 +52,7 @@ case $role in
     allow --operation Read --group "$prefix.notices" # sends them to RELAY_NOTICES_URL
     # replays wait for what is undelivered; a reconciliation goes as far as the group has come
     allow --operation Describe --group "$prefix.deliveries" --group "$group"
+    allow --operation Read --group "$prefix.notices" # RELAY_NOTICES_URL: what was sent there
     allow --operation Write --transactional-id "$prefix.subscriptions" --transactional-id "$prefix.tokens"
     allow --operation Write --transactional-id "$prefix.runs" --resource-pattern-type prefixed # one a run
     ;;
