@@ -45,6 +45,7 @@ PURE = (
     *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
     *("relay/notices/board.py", "relay/notices/message.py"),
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
+    *(f"relay/replay/{name}.py" for name in ("values", "runs", "ranges", "choose", "trial", "shown", "letters")),
     *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
     *(f"relay/console/{name}.py" for name in ("etags", "cursors", "ages", "views", "exports", "desk/whose")),
     *(f"relay/console/api/{name}.py" for name in ("asked", "problems", "idempotency")),
@@ -215,6 +216,9 @@ RUN_FOR_REAL = {
     "tests/cli/test_deliveries.py": ("erase",),
     "tests/kafka/test_deliveries_command.py": ("redeliver",),
     "tests/cli/test_demo.py": ("demo_children",),
+    "tests/kafka/test_replay.py": (
+        *("lookup", "board", "outbox", "scan", "carry", "runner", "singly", "survey", "sent", "dead_letters"),
+    ),
     "tests/kafka/test_watchdog.py": ("sights",),
     "tests/cli/test_commands.py": ("app", "common", "tools", "samples", "send", "listen", "check", "apply", "topics"),
 }

@@ -72,6 +72,7 @@ async def serve(
     replays = Opening("replays", lambda: Replays(config, delivered=history.delivered))
     tokens = Access(config, clock=clock)
     guard, access = Guard(config, tokens, clock=clock), Opening("tokens", lambda: started(tokens))
+    subscriptions = Opening("subscriptions", lambda: started(roster))
     notices = Opening("notices", lambda: started(Notices(config)))
     desk = Desk(
         Means(
@@ -96,7 +97,7 @@ async def serve(
             group.create_task(Projector(config, history).run(stop))
             group.create_task(forward.run(stop))
             work = (
-                roster.follow(),
+                subscriptions.run(lambda it: it.follow()),
                 live.run(),
                 replays.run(lambda it: it.work(stop)),
                 access.run(lambda it: _let_in(it, first)),

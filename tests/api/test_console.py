@@ -185,7 +185,7 @@ async def test_life_and_readiness_are_anybodys_and_figures_an_operators(console:
     assert "default-src 'none'" in (await console.get("/livez", token=None)).headers["content-security-policy"]
 
 
-async def test_a_stream_goes_on_where_it_was_and_ends_with_its_token(console: Console) -> None:
+async def test_a_stream_goes_on_where_it_was(console: Console) -> None:
     """By Last-Event-ID; where that is nobody's, it says that some were missed."""
     headers = {"Authorization": f"Bearer {console.token}"}
     where = f"http://{console.address}/api/v1/stream"

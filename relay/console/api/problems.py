@@ -59,7 +59,7 @@ class Trouble:
         }
 
 
-def trouble(error: RelayError, *, operator: bool) -> Trouble:
+def trouble(error: RelayError, *, operator: bool = False) -> Trouble:
     """
     What a caller is told of it.
 

@@ -42,7 +42,8 @@ class Telling(Seat):
         one = self._means.roster.all().get(SubscriptionId(detail.delivery.subscription_id))
         subscription = one if isinstance(one, Subscription) and who.sees(one.account_id) else None
         keys = self._means.keys if who.may(Scope.WRITE) else None
-        return await sent(self._means.config, result, subscription, keys)
+        async with self._means.asking:
+            return await sent(self._means.config, result, subscription, keys)
 
     async def overview(
         self, who: Principal, *, subscription_id: str | None = None, since_ms: int, until_ms: int
