@@ -147,7 +147,7 @@ async def test_a_console_with_exactly_its_acls_does_all_that_it_offers(
             assert found is not None
             async with Api(f"http://{where}", found[0]) as api:
                 await everything_offered(relay, api, journal)
-    assert [] == secured.denied("console")
+    assert ([], []) == (secured.denied("console"), secured.denied("worker"))
 
 
 FIRST = re.compile(r"\brly_[A-Za-z0-9_-]{43}")
