@@ -36,9 +36,8 @@ case $role in
     allow --operation Read --operation Write --operation DescribeConfigs \
       --topic "$prefix.deliveries." --resource-pattern-type prefixed
     allow --operation Write --operation DescribeConfigs \
-      --topic "$prefix.results" --topic "$prefix.progress" --topic "$prefix.dead-letters"
-    # read back, so that what failed before a restart is known after it; without: `notices.troubled`, and no more
-    allow --operation Read --operation Write --operation DescribeConfigs --topic "$prefix.notices"
+      --topic "$prefix.results" --topic "$prefix.progress" --topic "$prefix.notices" --topic "$prefix.dead-letters"
+    allow --operation Read --topic "$prefix.notices" # what other workers told; without: `notices.troubled`, and no more
     # written only to disable a subscription whose endpoint is gone or dead; without: `disabling.troubled`, and no more
     allow --operation Read --operation Write --operation DescribeConfigs --topic "$prefix.subscriptions"
     allow --operation Write --topic "$prefix.audit"
