@@ -49,7 +49,6 @@ case $role in
     allow --operation Read --operation DescribeConfigs --topic "$prefix." --resource-pattern-type prefixed # shows all of it
     allow --operation Write --topic "$prefix.deliveries.now" --topic "$prefix.subscriptions" --topic "$prefix.notices" \
       --topic "$prefix.runs" --topic "$prefix.tokens" --topic "$prefix.audit"
-    allow --operation Read --group "$prefix.notices" # sends them to RELAY_NOTICES_URL
     # replays wait for what is undelivered; a reconciliation goes as far as the group has come
     allow --operation Describe --group "$prefix.deliveries" --group "$group"
     allow --operation Read --group "$prefix.notices" # RELAY_NOTICES_URL: what was sent there

@@ -527,7 +527,7 @@ def test_every_notice_validates_and_no_field_may_be_left_out_or_added() -> None:
     seen: set[tuple[str, str]] = set()
 
     for reply in replies():
-        days = noticed(*[reply] * 6, every_s=86_400)
+        days = noticed(*[reply] * 7, every_s=86_400)
         for one in noticed(reply, reply, ok) + noticed(gone, reply, gone, gone, ok) + days:
             validator("notice").validate(one)
             seen.add((one["kind"], one["reason"]))
