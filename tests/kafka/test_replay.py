@@ -17,9 +17,12 @@ from relay.clock import SystemClock
 from relay.config import Config
 from relay.errors import Conflict, Invalid, NotFound
 from relay.model import State, Subscription, SubscriptionId
+from relay.replay.backlog import Backlog
 from relay.replay.dead_letters import DeadLetters
+from relay.replay.outbox import Outbox, Overtaken, transactional_id
 from relay.replay.sent import sent
 from relay.replay.service import Replays
+from relay.replay.trial import trial_delivery
 from relay.replay.values import MOST_AT_ONCE, Preview, Run, RunState, Wish
 from relay.store.edits import Edit, change, delete, in_state
 from relay.store.history.rows import read
@@ -310,3 +313,30 @@ def sent_of(replays: Replays, run: Run) -> int:
 def why_of(replays: Replays, run: Run) -> str | None:
     now = replays.run(run.id, account=None)
     return None if now is None else now.why
+
+
+async def test_a_batch_that_was_not_committed_is_never_sent(relay: Relay) -> None:
+    """A ghost's, fenced by whoever took its run on; and what it leaves in `.now` is no backlog."""
+    async with Journal() as journal:
+        await relay.prepare()
+        await relay.subscribe("ok", journal.url("ok/a"))
+        relay.worker(**QUICK)
+        config, to = configured(relay), await subscription(relay, "ok")
+        ident = transactional_id(config, "run_1")
+        one, other = (trial_delivery(to, "lead.updated", delivery_id=f"dlv_{n}", at_ms=1) for n in (1, 2))
+        async with Outbox(config, transactional_id=ident) as ghost:
+            await ghost._producer.begin_transaction()  # noqa: SLF001  as `put`, which is cut short in the midst of it
+            await ghost._send([one], None)  # noqa: SLF001
+            await ghost._producer.abort_transaction()  # noqa: SLF001
+            async with Outbox(config, transactional_id=ident) as ours:
+                with pytest.raises(Overtaken):
+                    await ghost.put([one], None)
+                await ours.put([other], None)
+        async with Backlog(config) as backlog:
+            await until(lambda: "dlv_2" in journal.ids("ok/a"))
+            await until(lambda: settled(backlog))
+        assert journal.ids("ok/a") == {"dlv_2"}
+
+
+async def settled(backlog: Backlog) -> bool:
+    return await backlog.count() == 0
