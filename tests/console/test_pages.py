@@ -69,8 +69,26 @@ async def test_no_page_is_faulty_too_wide_or_needs_what_its_policy_forbids(tmp_p
         slowest = max(took, key=took.__getitem__)
         print(f"first paint: p50 {median(took.values()):.0f} ms, slowest {took[slowest]:.0f} ms ({slowest})")
         assert [] == faults
+        await _by_keys(page, shown.relay.url)
         await _without_a_script(await page_of(browser, shown.relay, theme="light", width=1280, script=False))
         await _of_a_reader(shown)
+
+
+async def _by_keys(page: Page, url: str) -> None:
+    """The skip link comes first, `/` searches, `j` and `k` go through a list; who types is left alone."""
+    await page.goto(f"{url}/subscriptions")
+    await page.keyboard.press("Tab")
+    await expect(page.get_by_role("link", name="Skip to content")).to_be_focused()
+    links = page.locator("[data-row] th a")
+    for key, at in (("j", 0), ("j", 1), ("k", 0)):
+        await page.keyboard.press(key)
+        await expect(links.nth(at)).to_be_focused()
+    await page.keyboard.press("/")
+    await expect(page.get_by_label("Search")).to_be_focused()
+    await page.keyboard.type("j/k")
+    await expect(page.get_by_label("Search")).to_have_value("j/k")
+    await page.get_by_role("button", name="Dark").click()
+    await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
 async def _without_a_script(page: Page) -> None:

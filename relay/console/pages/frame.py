@@ -76,20 +76,23 @@ def navigation(who: Principal, path: str) -> list[Group]:
     return groups
 
 
-def banners(age: Age, *, operator: bool) -> list[Banner]:
+def banners(age: Age, *, astray: bool) -> list[Banner]:
     """
-    What everybody should know of the history.
+    What everybody should know.
 
     Args:
-        age: How old it is.
-        operator: They may see every account; to others addresses of ours are nobody's business.
+        age: How old the history is.
+        astray: The broker does not answer.
     """
-    if age.trouble is None:
-        return []
-    if age.as_of_ms is None:
-        told = f"{age.trouble}." if operator else "try again in a moment."
-        return [Banner(tone="bad", title="The history cannot be shown now:", text=told)]
-    return [Banner(tone="wait", title="The history is late:", text=f"{age.trouble}.")]
+    told = []
+    if astray:
+        text = "webhooks are shown as they were, and cannot be changed just now. Deliveries go on as soon as it does."
+        told.append(Banner(tone="bad", title="Kafka does not answer:", text=text))
+    if age.trouble is not None and age.as_of_ms is None:
+        told.append(Banner(tone="bad", title="The history cannot be shown now:", text=f"{age.trouble}."))
+    elif age.trouble is not None:
+        told.append(Banner(tone="wait", title="The history is late:", text=f"{age.trouble}."))
+    return told
 
 
 def person(name: str) -> str:
