@@ -75,10 +75,6 @@ class Telling(Seat):
                 wrong.append(f"the {what} could not be read yet")
         return wrong
 
-    def astray(self) -> bool:
-        """Whether the broker does not answer: webhooks are shown as they were."""
-        return self._means.roster.trouble is not None
-
     async def age(self) -> Age:
         """How old the history is. Never raises: a store that does not answer is told as the trouble that it is."""
         try:

@@ -76,23 +76,14 @@ def navigation(who: Principal, path: str) -> list[Group]:
     return groups
 
 
-def banners(age: Age, *, astray: bool) -> list[Banner]:
-    """
-    What everybody should know.
-
-    Args:
-        age: How old the history is.
-        astray: The broker does not answer.
-    """
-    told = []
-    if astray:
-        text = "webhooks are shown as they were, and cannot be changed just now. Deliveries go on as soon as it does."
-        told.append(Banner(tone="bad", title="Kafka does not answer:", text=text))
-    if age.trouble is not None and age.as_of_ms is None:
-        told.append(Banner(tone="bad", title="The history cannot be shown now:", text=f"{age.trouble}."))
-    elif age.trouble is not None:
-        told.append(Banner(tone="wait", title="The history is late:", text=f"{age.trouble}."))
-    return told
+def banners(age: Age) -> list[Banner]:
+    """What everybody should know: a history that is late is so because the broker, or the database, holds it up."""
+    if age.trouble is None:
+        return []
+    if age.as_of_ms is None:
+        return [Banner(tone="bad", title="The history cannot be shown now:", text=f"{age.trouble}.")]
+    held = "Kafka or the database holds it up, and what came since is not shown yet."
+    return [Banner(tone="wait", title="The history is late:", text=f"{age.trouble}. {held}")]
 
 
 def person(name: str) -> str:
