@@ -12,9 +12,9 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple, Self, TypeVar
+from typing import Literal, Self, TypeVar
 
-from relay import networks, security, settings, sources
+from relay import networks, security, settings, sources, together, urls
 from relay import retention as kept
 from relay.errors import ConfigProblem, Problem
 from relay.settings import KIB, MIB, Reader, within
@@ -24,9 +24,6 @@ T = TypeVar("T")
 
 _DAY_S = 86_400
 _ENVELOPE_BYTES = 64 * KIB  # what a record may hold besides the body: headers, or the other fields of a result
-_RESULT_REST_BYTES = 48 * KIB  # of a result: 16 KiB of response headers, doubled by escapes, and 16 KiB for the rest
-_ESCAPED = 6  # bytes that JSON makes of one control character: \u0000
-_OWN_TOPICS = {"subscriptions", "results", "progress", "notices", "tokens", "audit", "dead-letters"}
 
 
 def setting(default: T, read: Reader[T], *, variable: str = "", secret: bool = False, example: str = "") -> T:
@@ -35,10 +32,10 @@ def setting(default: T, read: Reader[T], *, variable: str = "", secret: bool = F
     return dataclasses.field(default=default, repr=not secret, metadata={"setting": line})
 
 
-_DISABLING_LATER = settings.not_built("this version disables no subscription for failing; leave it unset")
-
-
+_FAILED_LONG = within(settings.duration, "1h", "30d", "an hour is when one is told to be failing; 0 is never")
 _MAX_AGE = within(settings.duration, "1s", "30d", "results are kept for 30 d, and none would tell of it any more")
+_HISTORY_RETENTION = within(settings.duration, "1h", "3650d", "as of topics: it may well outlive theirs")
+_HISTORY_BYTES = within(settings.size, "16MiB", "1048576GiB", "less is no history, only its tables")
 _TOPIC = settings.name(249, "Kafka's rule for topics")
 _LOG_FORMAT: Reader[Literal["console", "json"]] = settings.one_of("console", "json")
 _LOG_LEVEL: Reader[Literal["debug", "info", "warning", "error"]] = settings.one_of("debug", "info", "warning", "error")
@@ -69,19 +66,17 @@ class Config:
 
     buffer_bytes: int = setting(64 * MIB, within(settings.size, "2KiB", "16GiB", "beyond that, run more processes"))
     in_flight: int = setting(512, within(settings.whole, "1", "10000", "each is a socket, and those run out first"))
-    connect_timeout_s: float = setting(
-        5.0, within(settings.seconds, "0.1", "60", "a SYN is sent again after 1, 3, 7 s")
-    )
-    timeout_s: float = setting(
-        15.0, within(settings.seconds, "0.1", "120", "commits of its partition wait for so long")
-    )
+    connect_timeout_s: float = setting(5.0, within(settings.seconds, "0.1", "60", "SYNs go out again after 1, 3, 7 s"))
+    timeout_s: float = setting(15.0, within(settings.seconds, "0.1", "120", "commits of its partition wait so long"))
     # 10 attempts in about 45 h
     retry_delays: tuple[int, ...] = setting((5, 30, 120, 600, 1800, 7200, 21_600, 43_200, 86_400), settings.schedule)
     hold_delays: tuple[int, ...] = setting((5, 30, 120, 600, 3600, 21_600, 86_400), settings.holds)
     max_age_s: int = setting(3 * _DAY_S, _MAX_AGE, variable="RELAY_MAX_AGE")
     retention: tuple[tuple[str, int], ...] = setting(kept.DEFAULT, kept.read)  # seconds, by kind of topic
     malformed_limit: int = setting(500, within(settings.whole, "0", "1000", "it is counted over the last 1000 records"))
-    disable_after_s: int = setting(5 * _DAY_S, _DISABLING_LATER, variable="RELAY_DISABLE_AFTER")
+    disable_after_s: int = setting(
+        5 * _DAY_S, settings.or_zero(_FAILED_LONG), variable="RELAY_DISABLE_AFTER"
+    )  # 0: never
     max_subscriptions_per_account: int = setting(100, within(settings.whole, "1", "100000", "an event goes to each"))
 
     # A lane is one subscription's, in one worker (DESIGN.md section 10)
@@ -108,9 +103,7 @@ class Config:
     )
 
     drain_s: float = setting(30.0, within(settings.seconds, "0", "600", "whoever stops a worker waits for it"))
-    rebalance_drain_s: float = setting(
-        3.0, within(settings.seconds, "0", "30", "the whole group waits for the slowest")
-    )
+    rebalance_drain_s: float = setting(3.0, within(settings.seconds, "0", "30", "all of the group waits for it"))
     commit_interval_s: float = setting(1.0, within(settings.seconds, "0.1", "60", "what settled since is sent again"))
     response_bytes: int = setting(
         4 * KIB, within(settings.size, "0", "64KiB", "escaped in JSON it is up to six times that")
@@ -129,8 +122,17 @@ class Config:
     )
     secret_keys_file: str | None = setting(None, str, secret=True)  # some put the keys themselves here
     metrics_address: tuple[str, int] = setting(("127.0.0.1", 9464), settings.address)
+    # whom to ask for lanes; none: whoever listens at metrics_address
+    worker_addresses: tuple[tuple[str, int], ...] = setting((), settings.listed(settings.address))
     console_address: tuple[str, int] = setting(("127.0.0.1", 8080), settings.address)
+    trusted_proxies: tuple[networks.Network, ...] = setting((), settings.listed(networks.network))  # of the console
+    trusted_user_header: str | None = setting(None, networks.user_header)
+    trusted_user_scope: str = setting("read", settings.one_of("read", "write", "admin"))
+    notices_url: str | None = setting(None, urls.webhook, secret=True)  # its path may be a credential
+    notices_secret_file: str | None = setting(None, str, secret=True)  # some put the secret itself here
     database_url: str = setting("sqlite+aiosqlite:///relay.db", settings.database, secret=True)  # may hold a password
+    history_retention_s: int = setting(kept.MONTH_S, _HISTORY_RETENTION, variable="RELAY_HISTORY_RETENTION")
+    history_bytes: int | None = setting(None, _HISTORY_BYTES)
     log_format: Literal["console", "json"] | None = setting(None, _LOG_FORMAT)  # None: by whether stderr is a terminal
     log_level: Literal["debug", "info", "warning", "error"] = setting("info", _LOG_LEVEL)
 
@@ -167,13 +169,13 @@ class Config:
         """
         values, problems = sources.values(TABLE, environ, file or {}, read_text)
         config = cls(**values)
-        together = (rule.problem(config) for rule in _TOGETHER if not problems.keys() & set(rule.fields))
+        sound = {field: line for field, line in TABLE.items() if field not in problems}
         found = [
             *sources.unknown(environ, file or {}, {line.variable for line in TABLE.values()}),
             *problems.values(),
             *(_missing(config, field) for field in needs if field not in problems),
             *_insecure(config, problems),
-            *together,
+            *together.problems(config, sound),
         ]
         if wrong := [problem for problem in found if problem]:
             raise ConfigProblem(*wrong)
@@ -224,54 +226,6 @@ TABLE: Mapping[str, Setting] = {
     for field in dataclasses.fields(Config)
     for line in [field.metadata["setting"]]
 }
-
-
-class _Together(NamedTuple):
-    """A rule over several fields; passed over while one of them is itself wrong."""
-
-    fields: tuple[str, ...]
-    holds: Callable[[Config], bool]
-    rule: str
-
-    def problem(self, config: Config) -> Problem | None:
-        if self.holds(config):
-            return None
-        given = ", ".join(f"{TABLE[field].variable}={getattr(config, field)}" for field in self.fields)
-        return Problem(TABLE[self.fields[0]].variable, self.rule, given)
-
-
-def _is_own(topic: str, prefix: str) -> bool:
-    rest = topic.removeprefix(f"{prefix}.")
-    return rest != topic and (rest in _OWN_TOPICS or rest.startswith("deliveries."))
-
-
-_TOGETHER = (
-    _Together(
-        ("buffer_bytes", "max_event_bytes"),
-        lambda config: config.buffer_bytes >= 2 * config.max_event_bytes,
-        "must be at least twice RELAY_MAX_EVENT_BYTES: one event alone would fill it and stop the intake for all",
-    ),
-    _Together(
-        ("response_bytes", "max_event_bytes"),
-        lambda config: _ESCAPED * config.response_bytes + _RESULT_REST_BYTES <= config.max_message_bytes,
-        "at most a sixth of RELAY_MAX_EVENT_BYTES plus 16 KiB: a result with every byte escaped must fit its topic",
-    ),
-    _Together(
-        ("on_stop", "instance_id"),
-        lambda config: config.on_stop == "leave" or config.instance_id is not None,
-        "stay needs RELAY_INSTANCE_ID: without one a restarted worker is a stranger, and its partitions stand idle",
-    ),
-    _Together(
-        ("events_topics", "topic_prefix"),
-        lambda config: not any(_is_own(topic, config.topic_prefix) for topic in config.events_topics),
-        "must not hold a topic that relay writes: it would read its own records as events",
-    ),
-    _Together(
-        ("group", "topic_prefix"),
-        lambda config: config.group != f"{config.topic_prefix}.deliveries",
-        "must not be the group of the delivery topics: the two would take each other's partitions",
-    ),
-)
 
 
 def _insecure(config: Config, problems: Mapping[str, Problem]) -> Iterable[Problem]:

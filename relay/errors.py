@@ -47,6 +47,10 @@ class Conflict(RelayError):
     """Somebody else was first: the id exists, or the version that was edited is no longer the newest."""
 
 
+class Stale(Conflict):
+    """The version that was edited is no longer the newest: look at it again."""
+
+
 class NotFound(RelayError):
     """There is nothing under that id."""
 

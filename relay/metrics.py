@@ -116,6 +116,18 @@ class ProcessMetrics:
         self.unanswered = Tally(made, "relay_process_scrapes_unanswered", meaning, "process")
 
 
+class ConsoleMetrics:
+    """What is counted of a console."""
+
+    def __init__(self) -> None:
+        made = self.registry = CollectorRegistry()
+        meaning = "Requests to the console, by route as it is written and by status."
+        self.requests = Tally(made, "relay_console_requests", meaning, "route", "status")
+        self.streams = Gauge("relay_console_streams", "Live streams that are open.", registry=made)
+        meaning = "How far the history is behind the log; NaN: nothing was read yet, or its database does not answer."
+        self.behind = Gauge("relay_history_behind_seconds", meaning, registry=made)
+
+
 def application(
     metrics: Metrics,
     *,

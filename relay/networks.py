@@ -1,5 +1,6 @@
 """
-How the settings of where requests may go are written: networks, for everybody or for one account, and the proxy. Pure.
+How the settings of where requests may go, and come from, are written: networks, for everybody or for one account, the
+proxy, and who speaks for users. Pure.
 
 As in `settings`, each reader takes text and returns its value, or raises ValueError saying the rule; that of the proxy
 never cites what it read.
@@ -17,6 +18,8 @@ from relay.settings import address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 MAX_ACCOUNT_BYTES = 256  # as of every account's id (DESIGN.md section 5)
+_HEADER = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
+_TAKEN = {"authorization", "cookie", "host", "origin", "connection", "x-forwarded-for"}  # by other meanings
 _PROXY = re.compile(r"http://(?:(?P<user>[!-~]{1,1024})@)?(?P<address>[^@/]{1,300})/?")
 
 
@@ -46,6 +49,13 @@ def network(text: str) -> Network:
         return ipaddress.ip_network(text)
     except ValueError:
         raise ValueError("must be a CIDR without host bits, as in 10.0.0.0/8 or fd00::/8") from None
+
+
+def user_header(text: str) -> str:
+    """The name of a header in which a proxy says who the user is."""
+    if not _HEADER.fullmatch(text) or text.lower() in _TAKEN:
+        raise ValueError("must be the name of a header that means nothing else, as in X-Forwarded-User")
+    return text
 
 
 def allowance(text: str) -> Allowance:

@@ -17,6 +17,7 @@ DEFAULT: Retention = (
     ("progress", MONTH_S),
     ("notices", MONTH_S),
     ("dead-letters", MONTH_S),
+    ("audit", 365 * DAY_S),  # who changed what is asked when something has gone wrong, and that may be long ago
 )
 LEAST_S = 3600  # less, and a restart or a night's outage loses what has not been read yet
 MOST_S = 3650 * DAY_S  # ten years: whoever means for ever says so to Kafka

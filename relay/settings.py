@@ -12,7 +12,7 @@ import reprlib
 import shlex
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Literal, Never, TypeVar
+from typing import Literal, TypeVar
 
 from relay import durations
 
@@ -28,6 +28,7 @@ _UNITS = {"GiB": GIB, "MiB": MIB, "KiB": KIB, "B": 1}
 _SIZE = re.compile(r"([0-9]{1,15}) ?(B|KiB|MiB|GiB)?")
 _WHOLE = re.compile(r"[0-9]{1,15}")
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_ZERO = re.compile(r"0[smhd]?")
 _NAME = re.compile(r"(?!\.\.?\Z)[a-zA-Z0-9._-]+")  # Kafka's rule for topics and group instance ids
 _VISIBLE = re.compile(r"[!-~]+")
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[A-Za-z0-9_][A-Za-z0-9_.-]{0,252})):(?P<port>[0-9]{1,5})")
@@ -79,6 +80,11 @@ def duration(text: str) -> int:
         return durations.parse(text)
     except ValueError:
         raise ValueError("must be a whole number and a unit, as in 30s, 10m, 6h or 5d") from None
+
+
+def or_zero(read: Reader[int]) -> Reader[int]:
+    """As this reads it, or 0 with or without a unit."""
+    return lambda text: 0 if _ZERO.fullmatch(text) else read(text)
 
 
 def size(text: str) -> int:
@@ -218,18 +224,39 @@ def brokers(text: str) -> str:
 
 
 def start(text: str) -> Literal["latest", "earliest"] | int:
-    """`latest`, `earliest`, or a time in ISO 8601 with its zone, as milliseconds since the epoch."""
-    if text in _STARTS:
-        return _STARTS[text]
+    """`latest`, `earliest`, or an `instant`."""
+    return _STARTS[text] if text in _STARTS else instant(text, otherwise="latest, earliest or ")
+
+
+def instant(text: str, *, otherwise: str = "") -> int:
+    """
+    A time in ISO 8601 with its zone, as milliseconds since the epoch.
+
+    >>> instant("1970-01-01T01:00:00.250+01:00")
+    250
+    """
     try:
         time = datetime.fromisoformat(text)
     except ValueError:
-        raise ValueError("must be latest, earliest or a time as in 2026-01-31T08:00:00Z") from None
+        raise ValueError(f"must be {otherwise}a time as in 2026-01-31T08:00:00Z") from None
     if time.tzinfo is None:
         raise ValueError("a time must say its zone, as in 2026-01-31T08:00:00Z: an hour off would skip events unseen")
     if time < _EPOCH:
         raise ValueError("a time must not be before 1970: Kafka gives negative timestamps a meaning of their own")
     return (time - _EPOCH) // timedelta(milliseconds=1)
+
+
+def since(text: str, now_ms: int) -> int:
+    """
+    A time, or how long ago it was, as milliseconds since the epoch.
+
+    >>> since("2m", 180_000), since("1970-01-01T00:00:01Z", 180_000)
+    (60000, 1000)
+    """
+    try:
+        return max(0, now_ms - durations.parse(text) * 1000)
+    except ValueError:
+        return instant(text, otherwise="how long ago, as in 24h, or ")
 
 
 def command(text: str) -> str:
@@ -268,12 +295,3 @@ def database(text: str) -> str:
     if not text.startswith(_DATABASES):
         raise ValueError(f"must begin with {' or '.join(_DATABASES)}")
     return text
-
-
-def not_built(instead: str) -> Reader[Never]:
-    """Refused: this version could only accept the value and ignore it."""
-
-    def read(_text: str) -> Never:
-        raise ValueError(f"not built yet: {instead}")
-
-    return read

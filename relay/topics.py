@@ -44,6 +44,18 @@ class Topics:
         return f"{self.prefix}.dead-letters"
 
     @property
+    def tokens(self) -> str:
+        return f"{self.prefix}.tokens"
+
+    @property
+    def audit(self) -> str:
+        return f"{self.prefix}.audit"
+
+    @property
+    def runs(self) -> str:
+        return f"{self.prefix}.runs"
+
+    @property
     def deliveries_group(self) -> str:
         return f"{self.prefix}.deliveries"
 
@@ -75,8 +87,13 @@ class Topics:
         """As RELAY_RETENTION calls it: all delivery topics are of one kind."""
         return topic.removeprefix(f"{self.prefix}.").partition(".")[0]
 
+    @property
+    def console(self) -> tuple[str, ...]:
+        """What the console needs, and a worker does without."""
+        return (self.tokens, self.audit, self.runs)
+
     def of(self, config: Config) -> tuple[str, ...]:
-        """All that this configuration needs, besides the events topics."""
+        """All that a worker of this configuration needs, besides the events topics."""
         deliveries = [self.deliveries(delay_s) for delay_s in (0, *config.delays)]
         return (self.subscriptions, *deliveries, self.results, self.progress, self.notices, self.dead_letters)
 
@@ -139,6 +156,9 @@ def wanted(config: Config, *, events_partitions: int, brokers: int) -> tuple[Wan
         one(topics.progress, kept("progress")),
         one(topics.notices, kept("notices")),
         one(topics.dead_letters, kept("dead-letters")),
+        one(topics.tokens, common | {"cleanup.policy": "compact"}, 1),
+        one(topics.audit, kept("audit"), 1),
+        one(topics.runs, common | {"cleanup.policy": "compact"}, 1),
     )
 
 
@@ -155,7 +175,7 @@ def wanted_events(config: Config, *, brokers: int) -> tuple[Wanted, ...]:
 class Grade(StrEnum):
     """How much a finding matters."""
 
-    MISSING = "missing"  # the topic is not there; nothing starts
+    MISSING = "missing"  # the topic is not there; no worker starts
     WRONG = "wrong"  # a promise could not be kept; nothing starts
     NOTE = "note"  # it works; somebody may want to know
 
@@ -211,12 +231,8 @@ def most_partitions(config: Config, partitions: Mapping[str, int]) -> int:
 def _events(config: Config, cluster: Cluster) -> Iterator[Finding]:
     for name in config.events_topics:
         if name not in cluster.partitions:
-            yield Finding(
-                name,
-                Grade.MISSING,
-                "the events topic does not exist",
-                "the platform makes it, or `relay topics apply --with-events`, or RELAY_EVENTS_TOPICS names another",
-            )
+            mend = "the platform makes it, or `relay topics apply --with-events`, or RELAY_EVENTS_TOPICS names another"
+            yield Finding(name, Grade.MISSING, "the events topic does not exist", mend)
 
 
 def _own(config: Config, cluster: Cluster) -> Iterator[Finding]:
@@ -225,14 +241,15 @@ def _own(config: Config, cluster: Cluster) -> Iterator[Finding]:
     asked = dict(set(config.retention) - set(retention.DEFAULT))
     for one in wanted(config, events_partitions=partitions, brokers=cluster.brokers):
         if one.name not in cluster.partitions:
-            yield Finding(one.name, Grade.MISSING, "the topic does not exist", "`relay topics apply` makes it")
+            grade, why = (Grade.NOTE, ": the console needs it") if one.name in topics.console else (Grade.MISSING, "")
+            yield Finding(one.name, grade, f"the topic does not exist{why}", "`relay topics apply` makes it")
             continue
-        if one.name == topics.subscriptions and cluster.partitions[one.name] != 1:
+        if one.name in (topics.subscriptions, *topics.console) and cluster.partitions[one.name] != 1:
             yield Finding(
                 one.name,
                 Grade.WRONG,
                 f"has {cluster.partitions[one.name]} partitions and must have 1: the order of edits is what they mean",
-                "delete it (its records are the subscriptions: keep a copy), then `relay topics apply`",
+                "delete it (its records are the only ones: keep a copy), then `relay topics apply`",
             )
         delay_s = topics.delay_of(one.name) if topics.is_deliveries(one.name) else 0
         actual = cluster.configs.get(one.name, {})

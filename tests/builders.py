@@ -31,8 +31,10 @@ from relay.model import (
 )
 from relay.pipeline.disable import Disable
 from relay.pipeline.health import Health
+from relay.pipeline.notice import Kind, Word, read
 from relay.pipeline.notices import Notices
 from relay.pipeline.produce import Produce
+from relay.pipeline.results import rfc3339
 from relay.pipeline.room import Room
 from relay.store.edits import Changes, Edit
 
@@ -140,6 +142,35 @@ def an_answer(status: int = 200, *, headers: Mapping[str, str] | None = None, **
     return replace(Answer(status=status, headers=pairs), **overrides)
 
 
+def a_word(
+    kind: Kind = Kind.FAILING,
+    *,
+    since_ms: int | None = None,
+    at_ms: int = NOON_MS,
+    version: int = 1,
+    **fields: Any,  # noqa: ANN401
+) -> Word:
+    """A notice of an ordinary subscription, read back; told at noon of what had begun an hour before."""
+    reasons = {Kind.DISABLED: ("gone", 410), Kind.RE_ENABLED: ("active", None), Kind.RECOVERED: ("ok", 200)}
+    reason, status = reasons.get(kind, ("timeout", None))
+    told = {
+        "kind": kind.value,
+        "subscription_id": "sub_1",
+        "subscription_version": version,
+        "account_id": "acc_1",
+        "url": "https://receiver.example/…",
+        "reason": reason,
+        "status": status,
+        "since": rfc3339(at_ms - 3_600_000 if since_ms is None else since_ms),
+        "at": rfc3339(at_ms),
+        "worker": "relay-1",
+        "relay_version": "0.1.0",
+    }
+    word = read(orjson.dumps(told | fields))
+    assert word is not None
+    return word
+
+
 async def nothing_edited(_: Edit) -> Changes:
     """A topic of subscriptions that nobody asked to write to."""
     raise AssertionError("no subscription is edited here")
@@ -152,11 +183,12 @@ def some_notices(
     metrics: Metrics | None = None,
     clock: Clock | None = None,
     edit: Callable[[Edit], Awaitable[Changes]] = nothing_edited,
+    health: Health | None = None,
 ) -> Notices:
     """A worker's, with the rules as they are."""
     clock = clock or ManualClock()
     return Notices(
-        Health(),
+        Health() if health is None else health,
         Disable(edit, clock=clock),
         produce=produce,
         room=room,

@@ -22,7 +22,8 @@ DISABLE_AFTER MAX_SUBSCRIPTIONS_PER_ACCOUNT DRAIN_S REBALANCE_DRAIN_S COMMIT_INT
 ALLOW_HTTP ALLOW_NETWORKS EGRESS_PROXY TLS_DIR SECRET_KEYS SECRET_KEYS_FILE METRICS_ADDRESS CONSOLE_ADDRESS
 DATABASE_URL LOG_FORMAT LOG_LEVEL
 LANE_IN_FLIGHT LANE_QUEUE LANE_WAIT_S BREAKER_SHARE BREAKER_ATTEMPTS BREAKER_WINDOW_S BREAKER_COOLDOWN_S
-ALLOW_METADATA
+ALLOW_METADATA HISTORY_RETENTION HISTORY_BYTES WORKER_ADDRESSES
+TRUSTED_PROXIES TRUSTED_USER_HEADER TRUSTED_USER_SCOPE NOTICES_URL NOTICES_SECRET_FILE
 """.split()  # noqa: SIM905  40 lines of quotes would say no more
 
 
@@ -85,9 +86,11 @@ def test_nothing_set_is_a_configuration() -> None:
     assert (config.metrics_address, config.console_address) == (("127.0.0.1", 9464), ("127.0.0.1", 8080))
     assert (
         config.database_url,
+        config.history_retention_s,
+        config.history_bytes,
         config.log_format,
         config.log_level,
-    ) == ("sqlite+aiosqlite:///relay.db", None, "info")
+    ) == ("sqlite+aiosqlite:///relay.db", 2_592_000, None, None, "info")
     assert (
         config.allow_http,
         config.allow_networks,
@@ -140,6 +143,8 @@ def test_nothing_set_is_a_configuration() -> None:
         ("METRICS_ADDRESS", "[::1]:0", "metrics_address", ("::1", 0)),
         ("CONSOLE_ADDRESS", "0.0.0.0:80", "console_address", ("0.0.0.0", 80)),
         ("DATABASE_URL", "postgresql+asyncpg://db/relay", "database_url", "postgresql+asyncpg://db/relay"),
+        ("HISTORY_RETENTION", "90d", "history_retention_s", 7_776_000),
+        ("HISTORY_BYTES", "20GiB", "history_bytes", 21_474_836_480),
         ("LOG_FORMAT", "json", "log_format", "json"),
         ("LOG_LEVEL", "debug", "log_level", "debug"),
     ],
@@ -202,6 +207,8 @@ def test_a_setting_is_read_into_its_field_and_no_other(name: str, text: str, fie
         ("ALLOW_METADATA", "all", "true or 1"),
         ("METRICS_ADDRESS", "9464", "host:port"),
         ("CONSOLE_ADDRESS", "localhost", "host:port"),
+        ("DISABLE_AFTER", "59m", "from 1h to 30d"),
+        ("DISABLE_AFTER", "5", "a whole number and a unit"),
         ("LOG_FORMAT", "xml", "console or json"),
         ("LOG_LEVEL", "loud", "debug or info or warning or error"),
     ],
@@ -215,40 +222,26 @@ def test_a_value_outside_its_rule_is_told_with_variable_rule_and_value(name: str
     assert problem.value.startswith(text[:200])
 
 
-@pytest.mark.parametrize(
-    ("name", "text"),
-    [
-        ("DISABLE_AFTER", "5d"),
-    ],
-)
-def test_what_this_version_cannot_honour_is_refused(name: str, text: str) -> None:
-    """Never accepted and ignored, not even at its default."""
-    (problem,) = problems(**{name: text})
+def test_the_url_of_notices_is_read_as_subscriptions_urls_are_and_never_shown() -> None:
+    """Its path may be a credential; http:// is allowed where it is for everybody."""
+    secret = {"NOTICES_SECRET_FILE": "/secret"}
 
-    assert f"RELAY_{name}" == problem.field
-    assert "not built yet" in problem.rule
+    (fragment,) = problems(NOTICES_URL="https://ops.example/t0ken#x", **secret)
+    (http,) = problems(NOTICES_URL="http://ops.example/t0ken", **secret)
+
+    assert ("RELAY_NOTICES_URL", "RELAY_NOTICES_URL") == (fragment.field, http.field)
+    assert "no fragment" in fragment.rule
+    assert "RELAY_ALLOW_HTTP" in http.rule
+    assert "t0ken" not in f"{fragment} {http}"
+    config = read(NOTICES_URL="HTTP://Ops.Example/t0ken", ALLOW_HTTP="true", **secret)
+    assert "http://ops.example/t0ken" == config.notices_url
+    assert "t0ken" not in repr(config)
 
 
-@pytest.mark.parametrize(
-    ("variables", "field", "rule"),
-    [
-        ({"BUFFER_BYTES": "1MiB"}, "RELAY_BUFFER_BYTES", "twice RELAY_MAX_EVENT_BYTES"),
-        ({"RESPONSE_BYTES": "64KiB", "MAX_EVENT_BYTES": "367KiB"}, "RELAY_RESPONSE_BYTES", "every byte escaped"),
-        ({"ON_STOP": "stay"}, "RELAY_ON_STOP", "needs RELAY_INSTANCE_ID"),
-        ({"EVENTS_TOPICS": "leads.events,relay.results"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
-        ({"EVENTS_TOPICS": "x.deliveries.5s", "TOPIC_PREFIX": "x"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
-        ({"GROUP": "relay.deliveries"}, "RELAY_GROUP", "the group of the delivery topics"),
-    ],
-)
-def test_settings_that_contradict_each_other_are_told_together(
-    variables: dict[str, str], field: str, rule: str
-) -> None:
-    """With the values of both, whichever of them was set."""
-    (problem,) = problems(**variables)
-
-    assert field == problem.field
-    assert rule in problem.rule
-    assert all(f"RELAY_{name}=" in problem.value for name in variables)
+@pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("0s", 0), ("0d", 0), ("1h", 3_600), ("30d", 2_592_000)])
+def test_nothing_is_waited_for_for_ever_unless_somebody_says_never(text: str, seconds: int) -> None:
+    """0, with a unit or without."""
+    assert seconds == read(DISABLE_AFTER=text).disable_after_s
 
 
 def test_settings_of_kafka_that_contradict_each_other_are_told() -> None:
@@ -273,6 +266,8 @@ def test_settings_of_kafka_that_contradict_each_other_are_told() -> None:
         {"EVENTS_TOPICS": "relay.leads", "TOPIC_PREFIX": "relay"},
         {"EVENTS_TOPICS": "leads.events", "TOPIC_PREFIX": "leads"},
         {"TIMEOUT_S": "1", "CONNECT_TIMEOUT_S": "5"},
+        {"TRUSTED_USER_HEADER": "X-User", "TRUSTED_PROXIES": "10.0.0.0/8"},
+        {"TRUSTED_PROXIES": "10.0.0.0/8"},
     ],
 )
 def test_settings_at_the_edge_of_such_a_rule_are_taken(variables: dict[str, str]) -> None:

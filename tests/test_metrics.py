@@ -5,7 +5,7 @@ from pathlib import Path
 
 from aiohttp import ClientSession, web
 
-from relay.metrics import Metrics, ProcessMetrics, application
+from relay.metrics import ConsoleMetrics, Metrics, ProcessMetrics, application
 
 ROOT = Path(__file__).parents[1]
 PATHS = ("/metrics", "/lanes", "/livez", "/readyz")
@@ -17,7 +17,7 @@ def test_the_runbook_lists_every_figure_with_its_meaning() -> None:
     text = (ROOT / "deploy/RUNBOOK.md").read_text().partition("## Metrics")[2]
     families = {
         family.name + ("_total" if family.type == "counter" else ""): (family.type, family.documentation)
-        for one in (Metrics(), ProcessMetrics())
+        for one in (Metrics(), ProcessMetrics(), ConsoleMetrics())
         for family in one.registry.collect()
     }
 
@@ -28,7 +28,9 @@ def test_the_runbook_lists_every_figure_with_its_meaning() -> None:
 
 def test_no_id_and_no_url_is_a_label() -> None:
     """A million subscriptions must not mean a million series."""
-    collectors = {made for one in (Metrics(), ProcessMetrics()) for made in one.registry._collector_to_names}
+    collectors = {
+        made for one in (Metrics(), ProcessMetrics(), ConsoleMetrics()) for made in one.registry._collector_to_names
+    }
 
     labels = {label for one in collectors for label in getattr(one, "_labelnames", ())}
 

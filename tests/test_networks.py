@@ -23,6 +23,15 @@ def test_a_network_with_host_bits_is_refused(text: str, account: str) -> None:
         networks.allowance(text + account)
 
 
+def test_a_proxy_names_its_users_in_a_header_that_means_nothing_else() -> None:
+    """Or whatever comes in it would be read twice."""
+    assert "X-Forwarded-User" == networks.user_header("X-Forwarded-User")
+
+    for text in ("", "X User", "x:", "-x", "é", "x" * 65, "Cookie", "authorization", "X-Forwarded-For"):
+        with pytest.raises(ValueError, match="means nothing else"):
+            networks.user_header(text)
+
+
 @pytest.mark.parametrize("account", ["account-1", "*", "a@b", "münchen", "x" * 256])
 def test_a_network_may_be_for_one_account(account: str) -> None:
     """Whatever is behind the first @ is its id; `*` is the operator's own, as in a subscription."""

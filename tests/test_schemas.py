@@ -19,6 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import __version__
+from relay.access.codec import decode_token, encode_entry, encode_token
+from relay.access.forms import made as made_token
+from relay.access.register import audited as audited_tokens
+from relay.access.tokens import hashed, new_id, prefix
+from relay.access.values import Action, AuditEntry, Scope, Token
 from relay.clock import ManualClock
 from relay.errors import Malformed
 from relay.model import (
@@ -53,6 +58,7 @@ from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule
 from relay.pipeline.settle import admit, settle
 from relay.pipeline.sign import OpenedSecret, Signer, sign
+from relay.store.audited import audited
 from relay.store.edits import Changes, Edit
 from relay.topics import Topics
 from tests.builders import some_notices
@@ -158,7 +164,7 @@ def described(node: Any, path: str = "") -> Iterator[tuple[str, str | None]]:  #
         yield from described(node["additionalProperties"], f"{path}*.")
 
 
-@pytest.mark.parametrize("name", ["event", "result", "notice", "progress"])
+@pytest.mark.parametrize("name", ["event", "result", "notice", "progress", "token", "audit"])
 def test_a_schema_is_one_of_its_draft_and_describes_every_field(name: str) -> None:
     """2020-12; a description is a sentence or more."""
     jsonschema_rs.meta.validate(schema(name))
@@ -178,6 +184,8 @@ def test_the_lists_in_the_schemas_are_the_models() -> None:
     assert list(EVENT_TYPES) == fields["event_type"]["enum"]
     assert {kind.value for kind in Kind} == set(schema("notice")["properties"]["kind"]["enum"])
     assert list(ACTIONS) == schema("event")["properties"]["action"]["enum"]
+    assert list(Action) == schema("audit")["properties"]["action"]["enum"]
+    assert list(Scope) == schema("token")["properties"]["scope"]["enum"]
 
 
 # events
@@ -479,8 +487,8 @@ def test_an_example_notice_validates_and_is_what_relay_makes(kind: Kind) -> None
     assert list(schema("notice")["properties"]) == list(made)
 
 
-def noticed(*replies: Reply) -> list[dict[str, Any]]:
-    """What is told where these came an hour apart; whatever is to be disabled is."""
+def noticed(*replies: Reply, every_s: float = 3600) -> list[dict[str, Any]]:
+    """What is told where these came so far apart; whatever is to be disabled is."""
     sent: list[bytes] = []
 
     class Kept:
@@ -497,7 +505,7 @@ def noticed(*replies: Reply) -> list[dict[str, Any]]:
             running = group.create_task(notices.run())
             for number, reply in enumerate(replies):
                 notices.hear(an_endpoint().subscription, DeliveryId(f"dlv_{number}"), reply)
-                await clock.advance(3600)
+                await clock.advance(every_s)
                 for _ in range(20):
                     await asyncio.sleep(0)
             running.cancel()
@@ -519,15 +527,16 @@ def test_every_notice_validates_and_no_field_may_be_left_out_or_added() -> None:
     seen: set[tuple[str, str]] = set()
 
     for reply in replies():
-        for one in noticed(reply, reply, ok) + noticed(gone, reply, gone, gone, ok):
+        days = noticed(*[reply] * 7, every_s=86_400)
+        for one in noticed(reply, reply, ok) + noticed(gone, reply, gone, gone, ok) + days:
             validator("notice").validate(one)
             seen.add((one["kind"], one["reason"]))
             assert not valid(one | {"more": None})
             assert not any(valid({name: one[name] for name in one if name != left}) for left in one)
 
     reasons = schema("notice")["properties"]["reason"]["enum"]
-    failing = {("failing", reason) for reason in reasons if reason not in {"gone", "ok", "active", "paused"}}
-    assert {("disabled", "gone"), ("recovered", "ok"), *failing} == seen
+    failing = {("failing", reason) for reason in reasons if reason not in {"gone", "failing", "ok", "active", "paused"}}
+    assert {("disabled", "gone"), ("disabled", "failing"), ("recovered", "ok"), *failing} == seen
 
 
 @pytest.mark.parametrize(
@@ -535,6 +544,8 @@ def test_every_notice_validates_and_no_field_may_be_left_out_or_added() -> None:
     [
         ("disabled", {"reason": "status"}),
         ("disabled", {"status": 404}),
+        ("disabled", {"reason": "failing", "status": 200}),
+        ("failing", {"reason": "failing"}),
         ("re-enabled", {"reason": "gone"}),
         ("re-enabled", {"reason": "disabled"}),
         ("re-enabled", {"status": 200}),
@@ -553,6 +564,73 @@ def test_every_notice_validates_and_no_field_may_be_left_out_or_added() -> None:
 def test_a_notice_that_contradicts_itself_is_refused(of: str, spoil: dict[str, Any]) -> None:
     """The schema knows which reason and status belong to which kind."""
     assert not validator("notice").is_valid(example(f"notice.{of}") | spoil)
+
+
+# tokens and the audit
+
+PORTAL = "rly_Zm9vYmFyYmF6cXV4cXV1eGNvcmdlZ3JhdWx0Z2FycGw"  # what the holder of the example shows
+
+
+def a_token() -> Token:
+    return made_token(
+        token_id="tok_mfrggzdfmztwq2lk",
+        hashed=hashed(PORTAL),
+        prefix=prefix(PORTAL),
+        name="Customer portal",
+        scope="write",
+        account=an_endpoint().subscription.account_id,
+        expires_at="2019-09-06T01:09:40.912+02:00",
+        by="cli:ops",
+        now_ms=READ_MS,
+    )
+
+
+def test_an_example_token_validates_and_is_what_relay_makes() -> None:
+    """Byte for byte; and no field may be left out or added."""
+    wanted, valid = example("token"), validator("token").is_valid
+
+    assert wanted == orjson.loads(encode_token(a_token()))
+    assert a_token() == decode_token(wanted["id"].encode(), orjson.dumps(wanted))
+    assert valid(wanted)
+    assert valid(wanted | {"account_id": None, "expires_at": None, "id": new_id()})
+    assert not valid(wanted | {"token": PORTAL})
+    assert not any(valid({name: wanted[name] for name in wanted if name != left}) for left in wanted)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [{"scope": "root"}, {"hash": PORTAL}, {"prefix": PORTAL}, {"account_id": ""}, {"expires_at": "2019-09-05"}],
+)
+def test_a_token_that_could_mean_more_is_refused(spoil: dict[str, Any]) -> None:
+    """By the schema, as relay reads none such."""
+    assert not validator("token").is_valid(example("token") | spoil)
+
+
+def entries(name: str) -> list[AuditEntry]:
+    """Those of what the example tells of."""
+    old, at = an_endpoint().subscription, rfc3339(READ_MS)
+    new = replace(old, version=5, url="https://crm.example.com/other", events=("lead.updated",))
+    who = "token:tok_mfrggzdfmztwq2lk (Customer portal)"
+    match name:
+        case "updated":
+            return list(audited({old.id: old}, {old.id: new}, by=who, at=at))
+        case "deleted":
+            return list(audited({old.id: old}, {old.id: None}, by="cli:ops", at=at))
+        case _:
+            return audited_tokens({}, {a_token().id: a_token()}, by="cli:ops", at=at)
+
+
+@pytest.mark.parametrize("name", ["updated", "deleted", "token"])
+def test_an_example_entry_validates_and_is_what_relay_makes(name: str) -> None:
+    """Only relay's own version differs from release to release."""
+    wanted = example(f"audit.{name}") | {"relay_version": __version__}
+
+    (made,) = entries(name)
+
+    validator("audit").validate(wanted)
+    assert wanted == orjson.loads(encode_entry(made))
+    assert list(schema("audit")["properties"]) == list(orjson.loads(encode_entry(made)))
+    assert not any(validator("audit").is_valid({key: wanted[key] for key in wanted if key != left}) for left in wanted)
 
 
 # the documentation

@@ -100,7 +100,7 @@ def test_the_prefix_names_all_but_the_events_topics() -> None:
     config = Config.read({"RELAY_TOPIC_PREFIX": "eu.relay", "RELAY_EVENTS_TOPICS": "leads.eu"})
     topics = Topics("eu.relay")
 
-    names = topics.of(config)
+    names = (*topics.of(config), *topics.console)
 
     assert all(name.startswith("eu.relay.") for name in (*names, topics.deliveries_group))
     assert set(names) == set(by_name(wanted(config, events_partitions=1, brokers=1)))
@@ -117,7 +117,11 @@ TABLE = [
     ("relay.progress", 6, "delete", 30 * DAY_MS, None),
     ("relay.notices", 6, "delete", 30 * DAY_MS, None),
     ("relay.dead-letters", 6, "delete", 30 * DAY_MS, None),
+    ("relay.tokens", 1, "compact", None, None),
+    ("relay.audit", 1, "delete", 365 * DAY_MS, None),
+    ("relay.runs", 1, "compact", None, None),
 ]
+CONSOLE = {"relay.tokens", "relay.audit", "relay.runs"}
 
 
 def test_the_topics_are_those_of_the_design() -> None:
@@ -187,10 +191,10 @@ def test_what_the_broker_did_not_tell_is_not_held_against_it() -> None:
 
 @pytest.mark.parametrize("topic", ["leads.events", *(row[0] for row in TABLE)])
 def test_a_missing_topic_is_told_with_the_command_that_makes_it(topic: str) -> None:
-    """And nothing else is said."""
+    """And nothing else is said. What the console alone needs stops no worker."""
     (finding,) = examine(CONFIG, a_cluster(without=topic))
 
-    assert (topic, Grade.MISSING) == (finding.topic, finding.grade)
+    assert (topic, Grade.NOTE if topic in CONSOLE else Grade.MISSING) == (finding.topic, finding.grade)
     assert "relay topics apply" in finding.remedy
 
 
@@ -211,6 +215,10 @@ def test_a_missing_topic_is_told_with_the_command_that_makes_it(topic: str) -> N
         ("results", "retention.bytes", "1073741824", Grade.NOTE),
         ("results", "min.insync.replicas", "1", Grade.NOTE),
         ("results", "unclean.leader.election.enable", "true", Grade.NOTE),
+        ("tokens", "cleanup.policy", "delete", Grade.WRONG),
+        ("audit", "cleanup.policy", "compact", Grade.WRONG),
+        ("audit", "retention.ms", str(30 * DAY_MS), Grade.NOTE),
+        ("runs", "cleanup.policy", "delete", Grade.WRONG),
     ],
 )
 def test_what_breaks_a_promise_is_wrong_and_what_only_costs_something_is_noted(
@@ -241,11 +249,12 @@ def test_more_than_was_wanted_is_as_good(topic: str, setting: str, actual: str) 
     assert () == examine(CONFIG, a_cluster(settings={f"relay.{topic}": {setting: actual}}))
 
 
-def test_a_topic_of_subscriptions_with_several_partitions_is_wrong() -> None:
+@pytest.mark.parametrize("topic", ["relay.subscriptions", *sorted(CONSOLE)])
+def test_a_topic_of_edits_with_several_partitions_is_wrong(topic: str) -> None:
     """Edits have one order only in one partition; its records are to be kept when it is made anew."""
-    (finding,) = examine(CONFIG, a_cluster(partitions={"relay.subscriptions": 4}))
+    (finding,) = examine(CONFIG, a_cluster(partitions={topic: 4}))
 
-    assert ("relay.subscriptions", Grade.WRONG) == (finding.topic, finding.grade)
+    assert (topic, Grade.WRONG) == (finding.topic, finding.grade)
     assert "keep a copy" in finding.remedy
 
 

@@ -8,7 +8,25 @@ from aiokafka.errors import KafkaError
 from cyclopts import App, CycloptsError
 
 from relay import __version__
-from relay.cli import check, demo, lanes, listen, reconcile, secrets, send, subscriptions, tools, topics, worker
+from relay.cli import (
+    check,
+    console,
+    dead_letters,
+    deliveries,
+    demo,
+    erase,
+    lanes,
+    listen,
+    reconcile,
+    replay,
+    secrets,
+    send,
+    subscriptions,
+    tokens,
+    tools,
+    topics,
+    worker,
+)
 from relay.cli.common import SECRET, plain, tell
 from relay.errors import Invalid, Problem, RelayError
 from relay.refusals import lost
@@ -26,8 +44,10 @@ app = App(
 for command in (
     demo.demo,
     worker.worker,
+    console.console,
     check.check,
     lanes.lanes,
+    erase.erase,
     reconcile.reconcile,
     send.send,
     listen.listen,
@@ -36,7 +56,10 @@ for command in (
     tools.version,
 ):
     app.command(command)
-for group in (topics.app, subscriptions.app, secrets.app, tools.filter_app):
+for group in (
+    *(topics.app, subscriptions.app, deliveries.app, dead_letters.app, replay.app),
+    *(secrets.app, tokens.app, tools.filter_app),
+):
     app.command(group)
 
 

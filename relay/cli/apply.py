@@ -57,7 +57,7 @@ def apply(
     if dry_run:
         edit(ask(config, subscriptions.read()))
     else:
-        ask(config, subscriptions.edit(edit), doubt=DOUBT)
+        ask(config, subscriptions.edit(edit, by=who()), doubt=DOUBT)
     _show(edit.differences, common, dry_run=dry_run)
     return 0
 

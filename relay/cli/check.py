@@ -46,7 +46,7 @@ async def _asked(config: Config) -> list[Finding]:
     topics = Topics(config.topic_prefix)
     async with Broker(config) as broker:
         able = await broker.capabilities()
-        cluster = await broker.cluster(topics.of(config) if able.topic_configs else ())
+        cluster = await broker.cluster((*topics.of(config), *topics.console) if able.topic_configs else ())
     findings = [Finding("broker", "ok", f"{cluster.brokers} at {config.kafka_bootstrap_servers}")]
     if security.in_the_clear(config.kafka_security_protocol, config.kafka_sasl_mechanism):
         remedy = "RELAY_KAFKA_SECURITY_PROTOCOL=SASL_SSL, or SCRAM"

@@ -36,13 +36,11 @@ File = Annotated[str, Parameter(allow_leading_hyphen=True)]
 
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
-class Common:
-    """Options of every command."""
+class Configured:
+    """Where every command's settings are."""
 
     config: Path | None = None
     """A TOML file of settings; the environment wins."""
-    output: Annotated[Output, Parameter(name=["--output", "-o"])] = "table"
-    """How the answer is written."""
 
     def load(self, *needs: str) -> Config:
         """
@@ -54,6 +52,15 @@ class Common:
         config = load(os.environ, self.config, needs=needs)
         log.configure(format_=config.log_format, level=config.log_level)
         return config
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class Common(Configured):
+    """Options of every command that answers with a table or JSON."""
+
+    output: Annotated[Output, Parameter(name=["--output", "-o"])] = "table"
+    """How the answer is written."""
 
     def show(self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], *, empty: str) -> None:
         """A list: a JSON array, or a table of these columns."""
@@ -80,9 +87,18 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def write_json(value: object) -> None:
-    written = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
-    sys.stdout.write(_CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", written) + "\n")
+    sys.stdout.write(_json(value, orjson.OPT_INDENT_2) + "\n")
     sys.stdout.flush()
+
+
+def json_line(value: object) -> str:
+    """For one of many: JSON in a line, its end included."""
+    return _json(value) + "\n"
+
+
+def _json(value: object, option: int | None = None) -> str:
+    written = orjson.dumps(value, option=option).decode()
+    return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", written)
 
 
 def write_table(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:

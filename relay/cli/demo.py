@@ -3,6 +3,7 @@
 
     this process    the embedded broker, sample leads, three receivers that verify, the table
     a child         `relay worker`, just as a platform team runs it
+    another         `relay console`, where its extra is installed: a browser shows all of it
 
 One receiver fails twice before it takes a delivery, so that backoff is seen. Nothing of the user's own RELAY_*
 variables counts here: a demo that writes to somebody's production topics would be none.
@@ -13,14 +14,14 @@ import itertools
 import os
 import secrets
 import signal
-import sys
 import tempfile
 import time
-from asyncio.subprocess import DEVNULL, Process
+from asyncio.subprocess import Process
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -30,6 +31,7 @@ from rich.console import Console
 from rich.live import Live
 
 from relay.cli.common import run
+from relay.cli.demo_children import consoled, working
 from relay.cli.demo_tally import Figures, Progress, Tally
 from relay.cli.demo_view import line, summary, table
 from relay.cli.patience import started
@@ -54,7 +56,6 @@ LONGEST_S = 10  # a great many events take no longer to be produced than that
 TICK_S = 0.25  # the table is drawn anew
 LINE_S = 2.0  # a line is written where there is no terminal
 QUIET_S = 30.0  # nothing has been settled for so long, and is not coming: the schedule is over after 7
-STOP_S = 35.0  # RELAY_DRAIN_S and what comes behind it
 TAIL_BYTES = 3_000  # of the worker's log, when it is needed
 INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
@@ -94,11 +95,12 @@ def demo(*, events: int | None = None) -> int:
             "it lets a worker join after some 6 seconds",
             soft_wrap=True,
         )
-        return run(play(broker.bootstrap, Path(folder) / "worker.log", wanted=events, console=console))
+        return run(play(broker.bootstrap, Path(folder), wanted=events, console=console))
 
 
-async def play(bootstrap: str, log: Path, *, wanted: int | None, console: Console) -> int:
+async def play(bootstrap: str, folder: Path, *, wanted: int | None, console: Console) -> int:
     """The whole demo on this broker; the exit status."""
+    log = folder / "worker.log"
     tally = Tally({customer.id: customer.name for customer in CUSTOMERS})
     progress = Progress(tally=tally, wanted=wanted)
     environ = environment(bootstrap)
@@ -107,6 +109,8 @@ async def play(bootstrap: str, log: Path, *, wanted: int | None, console: Consol
         ended = stack.enter_context(interruptible())
         await register(stack, Config.read(environ), progress)
         worker = await stack.enter_async_context(working(environ, log))
+        show = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+        await stack.enter_async_context(consoled(environ, folder, show))
         async with asyncio.TaskGroup() as group:
             work = (
                 produce(bootstrap, progress),
@@ -214,27 +218,6 @@ def _screen(console: Console) -> Iterator[Callable[[Progress, Figures], None]]:
             console.print(line(progress, figures), highlight=False, soft_wrap=True)
 
     yield write
-
-
-@asynccontextmanager
-async def working(environ: Mapping[str, str], log: Path) -> AsyncIterator[Process]:
-    """A worker as a child; told to stop at the end, and killed when it does not."""
-    with log.open("wb") as out:
-        worker = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "relay", "worker", env=environ, stdin=DEVNULL, stdout=out, stderr=out
-        )
-    try:
-        yield worker
-    finally:
-        try:
-            if worker.returncode is None:
-                worker.terminate()
-            async with asyncio.timeout(STOP_S):
-                await worker.wait()
-        finally:
-            if worker.returncode is None:
-                worker.kill()
-                await worker.wait()
 
 
 async def watch(worker: Process, progress: Progress, ended: asyncio.Event) -> None:

@@ -177,7 +177,7 @@ def resume(id_: Id, /, *, common: Common = COMMON) -> int:
 def delete_(id_: Id, /, *, common: Common = COMMON) -> int:
     """Remove it for good; deliveries on their way to it are dropped."""
     config = common.load("kafka_bootstrap_servers")
-    ask(config, Subscriptions(config).edit(delete(SubscriptionId(id_))), doubt=DOUBT)
+    ask(config, Subscriptions(config).edit(delete(SubscriptionId(id_)), by=who()), doubt=DOUBT)
     tell(f"deleted {id_}")
     return 0
 

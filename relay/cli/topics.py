@@ -73,7 +73,7 @@ async def _look(broker: Broker, config: Config, *, with_events: bool) -> Surveye
     if not (await broker.capabilities()).topic_configs:
         raise TopicProblem("this broker makes topics when they are first used, and can be told nothing about them")
     topics = Topics(config.topic_prefix)
-    cluster = await broker.cluster(topics.of(config))
+    cluster = await broker.cluster((*topics.of(config), *topics.console))
     old = left_over(topics, config, cluster.partitions)
     return Surveyed(
         cluster=cluster,

@@ -28,9 +28,10 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     rivals    whether another worker has our RELAY_INSTANCE_ID                              pure
     progress  what is settled -> relay.progress, before it is committed                     edge (aiokafka)
     commit    what is settled -> committed                                                  edge
-    health    what an endpoint answered lately -> gone, failing, recovered                  pure
-    disable   subscriptions whose endpoints are gone -> disabled                           edge (the store)
-    notice    what a notice says                                                            pure
+    health    what an endpoint answered lately -> gone, failing, recovered, dead            pure
+    disable   subscriptions whose endpoints are gone or dead -> disabled                   edge (the store)
+    notice    what a notice says <-> its record                                             pure
+    hearsay   what other workers have told, and this one before its restart                 edge (aiokafka)
     notices   what people must hear of: written, counted, logged                            edge
     seen      which turn of a retry chain was met before                                    pure
     delays    delivery records that wait for their time                                     pure

@@ -11,7 +11,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, OffsetAndMetadata, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import KafkaError
+from aiokafka.errors import BrokerResponseError, KafkaError, for_code, kafka_errors
 
 from relay.ending import let_go
 from relay.pipeline.holdings import Partition
@@ -25,6 +25,17 @@ POLL_MAX_MS = 24 * 3_600_000  # backpressure may keep us from polling; whether w
 METADATA_MAX_AGE_MS = 5_000  # how soon a new partition is seen
 BOUNDS_S = 4.0  # for where a log begins and ends; the client asks for 40 s, and for all partitions or none
 NO_LEADER = -1
+FENCED = 82  # FENCED_INSTANCE_ID: somebody has joined with our group.instance.id since (KIP-345)
+
+
+class FencedInstanceIdError(BrokerResponseError):  # type: ignore[misc]
+    """Unknown to the client, which would take it for the broker's own trouble (-1)."""
+
+    errno = FENCED
+    message = "FENCED_INSTANCE_ID"
+
+
+kafka_errors.setdefault(FENCED, FencedInstanceIdError)
 
 
 class EventsAssignor(StickyPartitionAssignor):  # type: ignore[misc]
@@ -38,6 +49,11 @@ class DeliveriesAssignor(StickyPartitionAssignor):  # type: ignore[misc]
 def died_of(task: "asyncio.Future[object]") -> str:
     """What ended a task that is over."""
     return "cancelled" if task.cancelled() else repr(task.exception())
+
+
+def fenced(error: KafkaError) -> bool:
+    """Whether the group has given our place to another. Of the answer to a join the client keeps only its repr."""
+    return bool(error.args == (repr(for_code(FENCED)()),))
 
 
 async def led(consumer: AIOKafkaConsumer, partitions: Iterable[Partition]) -> list[TopicPartition]:

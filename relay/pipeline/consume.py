@@ -8,6 +8,7 @@ resumes; records of a partition that is not ready are ignored.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -18,7 +19,7 @@ from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionE
 
 from relay.metrics import Metrics
 from relay.model import Record
-from relay.pipeline.client import Client
+from relay.pipeline.client import Client, fenced
 from relay.pipeline.commit import Commits
 from relay.pipeline.covered import Lost
 from relay.pipeline.frozen import Freeze
@@ -87,10 +88,10 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
     def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         """Ledgers are noted down and their partitions paused; nothing slow, for no heartbeat runs meanwhile."""
         self._paused.clear()  # aiokafka's own pauses end with the assignment
-        self._freeze.assigned(asyncio.get_running_loop().time())
-        partitions = [(tp.topic, tp.partition) for tp in assigned]
-        retired = self._holdings.assigned(partitions, self.consumer.generation)
-        for at in partitions:
+        for one in (self._freeze.assigned, self._rivals.joined):
+            one(asyncio.get_running_loop().time())
+        retired = self._holdings.assigned([(tp.topic, tp.partition) for tp in assigned], self.consumer.generation)
+        for at in self.ledgers:
             self.pause(at)
         self._counts = {topic: self.consumer.count(topic) for topic in self.topics}
         self.joined, self._rebalancing = True, False
@@ -195,7 +196,8 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
             return []
         except KafkaError as error:
             log.warning("consumer.troubled", error=repr(error))
-            if self._rivals.fenced(str(error), asyncio.get_running_loop().time()):
+            if fenced(error):
+                self._rivals.fenced()
                 self._unloaded.set()
             await asyncio.sleep(TROUBLE_S)
             return []
@@ -271,14 +273,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def drain(self, seconds: float) -> bool:
         """Wait for what is in flight; False when it took longer than it was given."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._holdings.active:
                     self._quiet.clear()
                     await self._quiet.wait()
-        except TimeoutError:
-            return False
-        return True
+        return not self._holdings.active
 
     def stop(self) -> None:
         """Nothing more is taken, nothing new is started."""

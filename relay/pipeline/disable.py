@@ -1,8 +1,10 @@
 """
-Subscriptions whose endpoints say again and again that they are gone are disabled (DESIGN.md section 7). Edge.
+Subscriptions whose endpoints say again and again that they are gone, or take nothing for RELAY_DISABLE_AFTER, are
+disabled (DESIGN.md section 7). Edge.
 
 Beside the deliveries, never in their way: asked without waiting, done by a task of its own, and whatever gathered
-meanwhile in one edit, for an edit reads all subscriptions. What could not be done is let go: the next 410 asks again.
+meanwhile in one edit, for an edit reads all subscriptions. What could not be done is let go: the next failure asks
+again.
 
 Every worker may come to the same conclusion. The first to write is the one that did it; the others find that the
 subscription is no longer what they called, and leave it.
@@ -22,7 +24,7 @@ from relay.clock import Clock
 from relay.ending import watched
 from relay.errors import Conflict, NotFound, Unreachable
 from relay.model import State, Subscription, SubscriptionId
-from relay.pipeline.health import Gone
+from relay.pipeline.health import Dead, Gone
 from relay.pipeline.results import rfc3339
 from relay.store.edits import Changes, Edit, Existing, change, touched
 
@@ -39,7 +41,8 @@ class Wish:
     """That this subscription be disabled, as it was called."""
 
     called: Subscription
-    gone: Gone
+    because: Gone | Dead
+    status: int | None  # what its endpoint answered last; None: nothing
 
 
 def disabling(wishes: Sequence[Wish], refused: dict[SubscriptionId, str], *, now_ms: int) -> Edit:
@@ -78,7 +81,12 @@ def _change(wish: Wish, now_ms: int) -> Edit:
 
 
 def _disabled(wish: Wish, old: Subscription) -> Subscription:
-    reason = f"its endpoint has answered 410 (gone) again and again since {rfc3339(wish.gone.since_ms)}"
+    since = rfc3339(wish.because.since_ms)
+    match wish.because:
+        case Gone():
+            reason = f"its endpoint has answered 410 (gone) again and again since {since}"
+        case Dead():
+            reason = f"its endpoint has taken nothing since {since}, for longer than RELAY_DISABLE_AFTER"
     return dataclasses.replace(old, state=State.DISABLED, state_reason=reason)
 
 
@@ -92,7 +100,7 @@ class Disable:
         self._asked = asyncio.Event()
 
     def ask(self, wish: Wish) -> None:
-        """It is tried soon; not where too many wait already: its next 410 asks again."""
+        """It is tried soon; not where too many wait already: its next failure asks again."""
         if len(self._waiting) < MOST_WAITING or wish.called.id in self._waiting:
             self._waiting[wish.called.id] = wish
             self._asked.set()

@@ -1,10 +1,26 @@
-"""What a notice says. Pure."""
+"""What a notice says, and what one says that somebody else has written. Pure."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
+
+import orjson
 
 from relay import __version__
-from relay.model import EndedBy, Reason, State, Subscription
+from relay.errors import Malformed
+from relay.model import EndedBy, Reason, State, Subscription, SubscriptionId
 from relay.urls import masked
+
+MOST_BYTES = 16 * 1024  # of a record: ours have under 1 kB, a URL's origin and ids of 256 bytes among them
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Why(StrEnum):
+    """A subscription was disabled, besides that its endpoint is gone."""
+
+    FAILING = "failing"
 
 
 class Kind(StrEnum):
@@ -22,7 +38,7 @@ def notice(
     *,
     since: str,
     at: str,
-    reason: Reason | EndedBy | State,
+    reason: Reason | EndedBy | State | Why,
     status: int | None,
     worker: str,
 ) -> dict[str, object]:
@@ -51,3 +67,84 @@ def notice(
         "worker": worker,
         "relay_version": __version__,
     }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """A notice, read."""
+
+    kind: Kind
+    subscription_id: SubscriptionId
+    version: int  # of the subscription
+    account_id: str
+    since_ms: int
+    at_ms: int
+    worker: str
+    told: Mapping[str, Any]  # all of it, as it stands in the record
+
+
+def read(value: bytes | None) -> Word | None:
+    """
+    What a record of the notices topic says; None: it is of a kind that a newer relay knows.
+
+    Raises:
+        Malformed: It is no notice.
+    """
+    if value is None or len(value) > MOST_BYTES:
+        raise Malformed("no notice: " + ("no value" if value is None else f"over {MOST_BYTES} bytes"))
+    try:
+        told = orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(f"no JSON: {error}") from None
+    if not isinstance(told, dict):
+        raise Malformed("not a JSON object")
+    kind = _text(told, "kind")
+    if kind not in set(Kind):
+        return None
+    return Word(
+        kind=Kind(kind),
+        subscription_id=SubscriptionId(_text(told, "subscription_id")),
+        version=_version(told),
+        account_id=_text(told, "account_id"),
+        since_ms=_ms(told, "since"),
+        at_ms=_ms(told, "at"),
+        worker=_text(told, "worker"),
+        told=told,
+    )
+
+
+def _text(told: Mapping[str, Any], name: str) -> str:
+    value = told.get(name)
+    if not isinstance(value, str) or not value:
+        raise Malformed(f"{name} is no text")
+    return value
+
+
+def _version(told: Mapping[str, Any]) -> int:
+    value = told.get("subscription_version")
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise Malformed("subscription_version is no version")
+    return value
+
+
+def _ms(told: Mapping[str, Any], name: str) -> int:
+    try:
+        return instant_ms(_text(told, name))
+    except ValueError:
+        raise Malformed(f"{name} is no time since 1970 with a zone") from None
+
+
+def instant_ms(text: str) -> int:
+    """
+    Of a time as it stands in records, RFC 3339: milliseconds since the epoch.
+
+    >>> instant_ms("2026-11-29T20:00:00.123Z")
+    1795982400123
+
+    Raises:
+        ValueError: It is none, has no zone, or is before 1970.
+    """
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None or at < _EPOCH:
+        raise ValueError("no time since 1970 with a zone")
+    return (at - _EPOCH) // timedelta(milliseconds=1)

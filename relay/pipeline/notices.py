@@ -2,12 +2,13 @@
 What people must hear of: a subscription that was disabled or is so no more, an endpoint that is failing, its recovery.
 Edge.
 
-Each is a record on the notices topic, a figure and a log line. A notice of failing and of recovery is one worker's, of
-what it saw itself; that of disabling is written by the one worker that did it, once it is done; that of re-enabling by
-whoever edits the subscription, with the edit, and every worker that hears of the edit counts and logs it.
+Each is a record on the notices topic, a figure and a log line. A notice of failing is one worker's, of what it saw
+itself; of recovery, of what any of them had told, for each reads what the others write; that of disabling is written by
+the one worker that did it, once it is done; that of re-enabling by whoever edits the subscription, with the edit, and
+every worker that hears of the edit counts and logs it.
 """
 
-from http import HTTPStatus
+import math
 
 import orjson
 import structlog
@@ -16,8 +17,8 @@ from relay.clock import Clock
 from relay.metrics import Metrics
 from relay.model import Answer, DeliveryId, EndedBy, Outgoing, Reason, Reply, Subscription
 from relay.pipeline.disable import Disable, Wish
-from relay.pipeline.health import Failing, Gone, Health, Recovered
-from relay.pipeline.notice import Kind, notice
+from relay.pipeline.health import Dead, Failing, Gone, Health, Recovered
+from relay.pipeline.notice import Kind, Why, Word, notice
 from relay.pipeline.produce import Produce, send_unwatched
 from relay.pipeline.results import rfc3339
 from relay.pipeline.room import Room
@@ -50,14 +51,15 @@ class Notices:
         self._metrics = metrics
         self._clock = clock
         self._worker = worker
+        self._since_ms = clock.now_ms()
 
     def hear(self, called: Subscription, delivery_id: DeliveryId, reply: Reply) -> None:
         """An attempt was made; whatever it makes known is on its way."""
         now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
         for one in self._health.hear(called, delivery_id, reply, now_ms=now_ms, now_s=now_s):
             match one:
-                case Gone():
-                    self._disable.ask(Wish(called, one))
+                case Gone() | Dead():
+                    self._disable.ask(Wish(called, one, _status(reply)))
                 case Failing(since_ms=since_ms):
                     told = self._write(Kind.FAILING, called, since_ms, reason_of(reply), _status(reply))
                     log.warning("endpoint.failing", **told)
@@ -65,16 +67,24 @@ class Notices:
                     told = self._write(Kind.RECOVERED, called, since_ms, Reason.OK, _status(reply))
                     log.info("endpoint.recovered", **told)
 
+    def learn(self, word: Word, *, not_before_s: float = -math.inf) -> None:
+        """Another worker has told this, or this one before its restart; `not_before_s` as in Health.learn."""
+        if word.worker != self._worker or word.at_ms < self._since_ms:
+            now_ms, now_s = self._clock.now_ms(), self._clock.monotonic()
+            self._health.learn(word, now_ms=now_ms, now_s=now_s, not_before_s=not_before_s)
+
     async def run(self) -> None:
-        """Disable what is gone, until cancelled."""
+        """Disable what is gone or dead, until cancelled."""
         await self._disable.run(self._disabled)
 
     def _disabled(self, wish: Wish) -> None:
-        told = self._write(Kind.DISABLED, wish.called, wish.gone.since_ms, EndedBy.GONE, HTTPStatus.GONE)
+        reason = EndedBy.GONE if isinstance(wish.because, Gone) else Why.FAILING
+        told = self._write(Kind.DISABLED, wish.called, wish.because.since_ms, reason, wish.status)
         log.warning("subscription.disabled", **told)
+        self._health.forget(wish.called.id)
 
     def _write(
-        self, kind: Kind, called: Subscription, since_ms: int, reason: Reason | EndedBy, status: int | None
+        self, kind: Kind, called: Subscription, since_ms: int, reason: Reason | EndedBy | Why, status: int | None
     ) -> dict[str, object]:
         """The record is queued and counted; what the log line says."""
         told = notice(

@@ -81,9 +81,9 @@ def outgoing(
     ]
     match verdict:
         case Retry(delay_s=delay_s):
-            records.append(_later(replace(delivery, attempt=delivery.attempt + 1), delay_s, topics))
+            records.append(later(replace(delivery, attempt=delivery.attempt + 1), delay_s, topics))
         case Deferred(delay_s=delay_s):
-            records.append(_later(replace(delivery, deferrals=delivery.deferrals + 1), delay_s, topics))
+            records.append(later(replace(delivery, deferrals=delivery.deferrals + 1), delay_s, topics))
         case GaveUp(ended_by=ended_by):
             records.append(letter(delivery, ended_by.value, topics=topics))
         case Delivered() | Dropped():
@@ -91,7 +91,8 @@ def outgoing(
     return records
 
 
-def _later(delivery: Delivery, delay_s: int, topics: Topics) -> Outgoing:
+def later(delivery: Delivery, delay_s: int, topics: Topics) -> Outgoing:
+    """The record that waits for so long, 0 for no time, and is attempted then."""
     return Outgoing(
         topic=topics.deliveries(delay_s),
         key=f"{delivery.subscription_id}/{delivery.event.lead_id}".encode(),

@@ -30,6 +30,7 @@ from relay.pipeline.events import Events
 from relay.pipeline.faults import Faults
 from relay.pipeline.ground import Ground
 from relay.pipeline.health import FAILING_AFTER_S, GONE_OVER_S, Health
+from relay.pipeline.hearsay import listening
 from relay.pipeline.lane import LaneRules
 from relay.pipeline.lanes import Lanes
 from relay.pipeline.listener import Listener
@@ -82,6 +83,7 @@ async def wired(
     own = Own(config, {(config.metrics_address[0], listener.port), *ground.brokers})
     await own.look(())
     tools = await _tools(config, metrics, index, own, stack)
+    hearsay = await stack.enter_async_context(listening(config, ground, tools))
     progress_topic = tools.topics.progress
     progress = Progress(kafka_settings(config), topic=progress_topic, worker=tools.worker, clock=tools.clock)
     events_intake, deliveries_intake = intakes = _intakes(config, ground, tools, progress)
@@ -128,7 +130,7 @@ async def wired(
             stop,
             [
                 *(catalogue.follow(), tools.notices.run(), watchdog.run(), guard.beat(tools.clock)),
-                *(own.run(events_intake.consumer.brokers, tools.clock), progress.run()),
+                *(hearsay.follow(), own.run(events_intake.consumer.brokers, tools.clock), progress.run()),
             ],
         )
         log.info("worker.stopped")
@@ -206,7 +208,7 @@ async def _tools(config: Config, metrics: Metrics, index: Index, own: Own, stack
     room = Room(limit_bytes=config.buffer_bytes)
     worker = config.instance_id or f"{socket.gethostname()}-{os.getpid()}"
     notices = Notices(
-        Health(gone_over_s=GONE_OVER_S, failing_after_s=FAILING_AFTER_S),
+        Health(gone_over_s=GONE_OVER_S, failing_after_s=FAILING_AFTER_S, disable_after_s=config.disable_after_s),
         Disable(Subscriptions(config).edit, clock=clock),
         produce=produce,
         room=room,

@@ -5,12 +5,11 @@ A subscription that cannot be read or opened stays under its last readable match
 its deliveries are put off and seen, never skipped without a word (DESIGN.md section 8).
 """
 
-import asyncio
-from collections.abc import Iterable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 
 import structlog
-from aiokafka.errors import KafkaError, OffsetOutOfRangeError
+from aiokafka.errors import KafkaError
 
 from relay import settings
 from relay.broker import kafka_settings
@@ -23,15 +22,13 @@ from relay.pipeline.notice import Kind
 from relay.pipeline.sign import OpenedSecret, Signer
 from relay.settings import shown
 from relay.store.edits import Stored, Unreadable, re_enabled
-from relay.store.follow import Follower
+from relay.store.following import Following
 from relay.store.keyring import CannotOpen, KeyRing
 from relay.store.rewrap import sealed_of
 from relay.store.subscriptions import fold
 from relay.topics import Topics
 
 log = structlog.get_logger()
-
-AGAIN_S = 1.0  # between tries while the broker is in trouble
 
 
 def opened(subscription: Subscription, keys: KeyRing) -> Endpoint:
@@ -75,11 +72,14 @@ class Catalogue:
         self._index = index
         self._metrics = metrics
         self._keys = KeyRing(config.secret_keys)
-        self._settings = kafka_settings(config)
-        self._topic = Topics(config.topic_prefix).subscriptions
-        self._transactions = transactions
-        self._stack = AsyncExitStack()
-        self._follower: Follower | None = None
+        self._following = Following(
+            kafka_settings(config),
+            Topics(config.topic_prefix).subscriptions,
+            committed_only=transactions,
+            all_of_it=self._take,
+            more=self._apply,
+            troubled=_troubled,
+        )
         self._stored: dict[SubscriptionId, Stored] = {}
         self._unreadable: set[SubscriptionId] = set()
 
@@ -90,10 +90,10 @@ class Catalogue:
         Raises:
             KafkaError: The broker is in trouble.
         """
-        if self._follower is None:
-            follower = Follower(self._settings, self._topic, committed_only=self._transactions)
-            self._follower = await self._stack.enter_async_context(follower)
-        stored = fold(await self._follower.everything(), {})
+        await self._following.load()
+
+    def _take(self, records: Sequence[Record]) -> None:
+        stored = fold(records, {})
         for gone in self._stored.keys() - stored.keys():
             self._remove(gone)
         self._stored = stored
@@ -117,27 +117,11 @@ class Catalogue:
 
     async def follow(self) -> None:
         """Changes are in force as they are written, until cancelled. Never raises for trouble of the broker's."""
-        assert self._follower is not None, "follow comes after load"
-        while True:
-            try:
-                self._apply(await self._follower.more())
-            except OffsetOutOfRangeError:
-                await self._reload()
-            except KafkaError as error:
-                log.warning("subscriptions.troubled", error=repr(error))
-                await asyncio.sleep(AGAIN_S)
+        await self._following.follow()
 
     async def close(self) -> None:
         """Disconnected; the index stays as it is."""
-        await self._stack.aclose()
-
-    async def _reload(self) -> None:
-        """The log was cut or made anew under our feet: what it holds now is what there is."""
-        try:
-            await self.load()
-        except KafkaError as error:
-            log.warning("subscriptions.troubled", error=repr(error))
-            await asyncio.sleep(AGAIN_S)
+        await self._following.close()
 
     def _apply(self, records: Iterable[Record]) -> None:
         for record in records:
@@ -179,3 +163,7 @@ class Catalogue:
     def _count(self) -> None:
         self._metrics.subscriptions.set(len(self._index))
         self._metrics.unreadable.set(len(self._unreadable))
+
+
+def _troubled(error: KafkaError) -> None:
+    log.warning("subscriptions.troubled", error=repr(error))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from relay.errors import Conflict, NotAllowed, NotFound
+from relay.errors import Conflict, NotAllowed, NotFound, Stale
 from relay.model import EVERY_ACCOUNT, Secret, State, Subscription, SubscriptionId
 from relay.pipeline.results import rfc3339
 from relay.store.codec import alike, stored
@@ -76,7 +76,7 @@ def change(
     def edit(existing: Existing) -> Changes:
         old = found(existing, subscription_id)
         if version is not None and old.version != version:
-            raise Conflict(f"{subscription_id} is at version {old.version} by now, not {version}: look at it again")
+            raise Stale(f"{subscription_id} is at version {old.version} by now, not {version}: look at it again")
         new = alter(old)
         return {} if alike(stored(new), stored(old)) else {old.id: touched(new, by=by, now_ms=now_ms)}
 

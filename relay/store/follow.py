@@ -58,13 +58,27 @@ class Follower:
             KafkaError: The broker is in trouble.
         """
         self._first = await self._look_first()
-        begin = (await self._consumer.beginning_offsets([self._at]))[self._at]
-        end = await self.end()
-        self._consumer.seek(self._at, begin)
-        records: list[Record] = []
-        while await self._consumer.position(self._at) < end:
-            records += await self._fetch()
-        return records
+        return await self._read(await self.begin(), await self.end())
+
+    async def between(self, begin: int, end: int) -> list[Record]:
+        """
+        Those from one offset to another that there are, oldest first; `end` is not beyond the log's.
+
+        Raises:
+            OffsetOutOfRangeError: The log begins behind that.
+            KafkaError: The broker is in trouble.
+        """
+        return [one for one in await self._read(begin, end) if one.offset < end]
+
+    async def begin(self) -> int:
+        """
+        Where it begins now.
+
+        Raises:
+            KafkaError: The broker is in trouble.
+        """
+        begin: int = (await self._consumer.beginning_offsets([self._at]))[self._at]
+        return begin
 
     async def end(self) -> int:
         """
@@ -89,6 +103,14 @@ class Follower:
             raise OffsetOutOfRangeError("the log has another beginning")
         self._first = first
         return await self._fetch()
+
+    async def _read(self, begin: int, end: int) -> list[Record]:
+        """To the end at least; what came along beyond it is there too, and is not read again."""
+        self._consumer.seek(self._at, begin)
+        records: list[Record] = []
+        while await self._consumer.position(self._at) < end:
+            records += await self._fetch()
+        return records
 
     async def _look_first(self) -> Any:  # noqa: ANN401  an untyped library's
         return (await self._consumer.offsets_for_times({self._at: 0}))[self._at]

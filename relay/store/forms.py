@@ -146,7 +146,7 @@ def reason(written: str) -> str:
     Raises:
         ValueError: It is none.
     """
-    return _line(written, MAX_REASON_CHARACTERS)
+    return line(written, MAX_REASON_CHARACTERS)
 
 
 def _readers(config: Config) -> Mapping[str, Callable[[Any], Any]]:
@@ -203,10 +203,16 @@ def _id(written: object) -> str:
 
 
 def _name(written: object) -> str:
-    return _line(_text(written), MAX_NAME_CHARACTERS)
+    return line(_text(written), MAX_NAME_CHARACTERS)
 
 
-def _line(text: str, most: int) -> str:
+def line(text: str, most: int) -> str:
+    """
+    What a line of a list can show.
+
+    Raises:
+        ValueError: It is none.
+    """
     if not 1 <= len(text) <= most or not text.isprintable():
         raise ValueError(f"must be 1 to {most} printable characters")
     return text

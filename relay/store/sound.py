@@ -27,7 +27,7 @@ RESERVED_HEADERS = frozenset(
 )
 RESERVED_PREFIXES = ("relay-", "webhook-")
 _URL = re.compile(r"https?://[!-~]{1,2041}")  # 2,048 characters at most; whether it may be called is asked each time
-_MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)  # as relay writes it: a header copies it
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", re.ASCII)  # as relay writes it: a header copies it
 _VERSIONS = range(1, 2**63)
 # No slash and no dot in front: it is one name in RELAY_TLS_DIR, never a way out of it. No `@`: see pipeline/tls.py.
 _REFERENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -89,8 +89,8 @@ RULES: Final[Mapping[str, Callable[[Subscription], bool]]] = {
         and all(map(_is_sealed, one.headers.values()))
     ),
     "timeout_s": lambda one: one.timeout_s is None or one.timeout_s >= limits.LEAST_TIMEOUT_S,
-    "created_at": lambda one: _MOMENT.fullmatch(one.created_at) is not None,
-    "updated_at": lambda one: _MOMENT.fullmatch(one.updated_at) is not None,
+    "created_at": lambda one: MOMENT.fullmatch(one.created_at) is not None,
+    "updated_at": lambda one: MOMENT.fullmatch(one.updated_at) is not None,
     "version": lambda one: one.version in _VERSIONS,
 }
 """By field: whether what was read of it is what relay itself would have written."""

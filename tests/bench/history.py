@@ -1,12 +1,13 @@
 """
 Delivery History: how fast the results topic becomes one, and how fast it answers with millions of attempts in it.
 
-    python -m tests.bench.history [--attempts 5000000] [--results 200000] [--store sqlite|postgresql] [--bootstrap …]
+    python -m tests.bench.history [--attempts 5000000] [--results 200000] [--store sqlite|postgresql] [--keep FOLDER]
 
 First a backlog of results on a real Kafka, of a thousand a second, is projected into an empty store. Then as many
 attempts as are asked for are written in order of time, 30 days of a thousand subscriptions, every tenth with retries
-behind it, and each listing, figure and page is asked for some hundred times, nothing else at work. Exit status 1 when
-anything is missing, never for being slow.
+behind it, and each listing, figure and page is asked for some hundred times, nothing else at work. With `--keep` what
+is stored stays: the next run goes on storing where one was interrupted, or asks at once. Exit status 1 when anything is
+missing, never for being slow.
 """
 
 import argparse
@@ -19,6 +20,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from random import Random
 
@@ -34,7 +36,7 @@ from relay.store.history.database import Database
 from relay.store.history.projector import Keep, Projector, batch
 from relay.store.history.store import SqlHistory
 from relay.store.history.tables import deliveries
-from relay.store.history.values import HOUR_MS, Page, Position, Refused, Search, State
+from relay.store.history.values import HOUR_MS, Overview, Page, Position, Refused, Search, State
 from relay.topics import Topics, wanted
 from tests.bench.children import Broken, broker
 from tests.bench.figures import percentile
@@ -52,6 +54,8 @@ TIMES = 300  # each question is asked
 GOAL_PER_S, GOAL_PAGE_MS, GOAL_OVERVIEW_MS = 10_000, 50, 100
 KEEP = Keep(age_ms=BEGIN_MS)
 WAIT_S = 600.0
+TOLD_BAR_S, TOLD_LINE_S, BAR = 0.5, 15.0, 40
+TOPIC = "relay.results"
 PARTITIONS = 4
 MASK = 2**64 - 1
 LAST = 100_000  # of those that are stored: how fast it is then
@@ -79,6 +83,11 @@ class Traffic:
     def some(self, count: int) -> list[dict[str, object]]:
         """So many more."""
         return [self._next() for _ in range(count)]
+
+    def skip(self, count: int) -> None:
+        """So many are stored already."""
+        for _ in range(count):
+            self._next()
 
     def delivery_id(self, delivery: int) -> str:
         return f"dlv_{mixed(delivery):016x}{mixed(delivery + 1):016x}"
@@ -123,17 +132,43 @@ class Traffic:
         return result
 
 
+class Told:
+    """How far a store is filled, on stderr: a line that changes on a terminal, elsewhere one now and then."""
+
+    def __init__(self, total: int, done: int) -> None:
+        self._total, self._first = total, done
+        self._began = self._looked = time.perf_counter()
+
+    def __call__(self, done: int) -> None:
+        now, bar = time.perf_counter(), sys.stderr.isatty()
+        if now - self._looked < (TOLD_BAR_S if bar else TOLD_LINE_S):
+            return
+        self._looked = now
+        rate = (done - self._first) / (now - self._began)
+        filled = "#" * (BAR * done // self._total)
+        line = (
+            f"[{filled:<{BAR}}] {done:,} of {self._total:,}, {rate:,.0f}/s, {(self._total - done) / rate:.0f} s to go"
+        )
+        print(f"\r{line}\033[K" if bar else line, end="" if bar else "\n", file=sys.stderr, flush=True)
+
+
 @contextmanager
-def databases(kinds: list[str]) -> Iterator[dict[str, Callable[[str], str]]]:
-    """Of each kind, what makes the URL of a new one."""
+def databases(kinds: list[str], kept: Path | None = None) -> Iterator[dict[str, Callable[[str], str]]]:
+    """Of each kind, what makes the URL of a new one, or of the one of that name in a kept folder."""
     made: dict[str, Callable[[str], str]] = {}
+    if kept is not None:
+        kept.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="relay-bench-") as folder:
         if "sqlite" in kinds:
-            made["sqlite"] = lambda name: f"sqlite+aiosqlite:///{Path(folder) / name}.db"
+            made["sqlite"] = lambda name: f"sqlite+aiosqlite:///{(kept or Path(folder)) / name}.db"
         if "postgresql" not in kinds:
             yield made
             return
-        with Server.start(shared_buffers="512MB", max_wal_size="4GB", synchronous_commit="on", fsync="on") as server:
+        data = None if kept is None else kept / "postgresql"
+        if data is not None:
+            data.mkdir(parents=True, exist_ok=True)
+        settings = {"shared_buffers": "512MB", "max_wal_size": "4GB", "synchronous_commit": "on", "fsync": "on"}
+        with Server.start(kept=data, **settings) as server:
             made["postgresql"] = server.database
             yield made
 
@@ -188,25 +223,31 @@ async def projection(config: Config, url: str, results: int) -> str:
     )
 
 
-async def fill(store: SqlHistory, attempts: int) -> tuple[Traffic, str]:
+async def fill(store: SqlHistory, attempts: int) -> str:
     """
-    So many attempts, and how fast the last hundred thousand were written.
+    So many attempts are there; how fast the last hundred thousand were written, unless all were there already.
 
     As the projector writes them; but those before without the indexes of listings, which are made then: a bulk load.
     """
-    traffic = Traffic(attempts, SPAN_MS)
-    last = min(LAST, attempts)
+    at = (await store.positions(TOPIC)).get(0, Position(partition=0))
+    if at.next_offset == attempts:
+        return f"{attempts:,} attempts there already"
+    traffic, last = Traffic(attempts, SPAN_MS), min(LAST, attempts)
+    traffic.skip(at.next_offset)
+    tell = Told(attempts, at.next_offset)
     began = time.perf_counter()
     indexes = [one for one in deliveries.indexes if one.name != "deliveries_by_id"]
+    if at.next_offset < attempts - last:
+        for one in indexes:
+            await in_one(store, partial(one.drop, checkfirst=True))
+        at, _ = await written(store, traffic, attempts - last - at.next_offset, at, tell)
     for one in indexes:
-        await in_one(store, one.drop)
-    at, _ = await written(store, traffic, attempts - last, Position(partition=0))
-    for one in indexes:
-        await in_one(store, one.create)
-    _, took = await written(store, traffic, last, at)
-    return traffic, (
+        await in_one(store, partial(one.create, checkfirst=True))
+    left = attempts - at.next_offset
+    _, took = await written(store, traffic, left, at, tell)
+    return (
         f"{attempts:,} attempts of {traffic.deliveries:,} deliveries stored in {time.perf_counter() - began:.0f} s,"
-        f" the last {last:,} at {last / took:,.0f}/s"
+        f" the last {left:,} at {left / took:,.0f}/s"
     )
 
 
@@ -218,7 +259,7 @@ async def in_one(store: SqlHistory, work: Callable[[Connection], object]) -> Non
         await connection.run_sync(work)
 
 
-async def written(store: SqlHistory, traffic: Traffic, count: int, at: Position) -> tuple[Position, float]:
+async def written(store: SqlHistory, traffic: Traffic, count: int, at: Position, tell: Told) -> tuple[Position, float]:
     """So many more, and how long that took but for making them up."""
     took = 0.0
     for begin in range(0, count, AT_ONCE):
@@ -226,9 +267,10 @@ async def written(store: SqlHistory, traffic: Traffic, count: int, at: Position)
         records = [Written(value=value, offset=at.next_offset + number) for number, value in enumerate(values)]
         began = time.perf_counter()
         some = batch({0: records}, {0: at}, now_ms=BEGIN_MS + SPAN_MS)
-        await store.write("relay.results", some)
+        await store.write(TOPIC, some)
         took += time.perf_counter() - began
         ((_, at),) = some.moves
+        tell(at.next_offset)
     return at, took
 
 
@@ -247,9 +289,10 @@ Asked = dict[str, object]
 class Questions:
     """Every listing that has an index, some that are looked at row by row, a page of one, figures."""
 
-    def __init__(self, store: SqlHistory, traffic: Traffic) -> None:
+    def __init__(self, store: SqlHistory, deliveries_: int) -> None:
         self._store = store
-        self._traffic = traffic
+        self._deliveries = deliveries_
+        self._traffic = Traffic(1, SPAN_MS)  # whom a delivery is of
 
     def __iter__(self) -> Iterator[Question]:
         yield from self._pages()
@@ -287,7 +330,7 @@ class Questions:
         yield self._listing("of a type that is not there, a day", lambda one: self._day(one) | {"event_type": "none"})
 
     def _some(self, random: Random) -> int:
-        return random.randrange(self._traffic.deliveries)
+        return random.randrange(self._deliveries)
 
     def _subscription(self, random: Random) -> Asked:
         return {"subscription_id": self._traffic.subscription(self._some(random))[0]}
@@ -368,25 +411,32 @@ async def main(arguments: argparse.Namespace) -> int:
     """The table."""
     kinds = [arguments.store] if arguments.store else ["sqlite", "postgresql"]
     print(f"Python {platform.python_version()}, {SUBSCRIPTIONS:,} subscriptions of {ACCOUNTS} accounts")
-    with databases(kinds) as urls:
-        if arguments.results:
-            with broker(arguments.bootstrap) as bootstrap:
-                config = await backlog(bootstrap, arguments.results)
-                for kind, url in urls.items():
-                    print(f"{kind}: {await projection(config, url('projected'), arguments.results)}", flush=True)
-        for kind, url in urls.items():
-            address = url("filled")
-            async with opened(address) as store:
-                traffic, told = await fill(store, arguments.attempts)
-                print(f"{kind}: {told}; {await settled(address)}", flush=True)
-                for question in Questions(store, traffic):
-                    print(await answered(question), flush=True)
+    if arguments.results:
+        with databases(kinds) as urls, broker(arguments.bootstrap) as bootstrap:
+            config = await backlog(bootstrap, arguments.results)
+            for kind, url in urls.items():
+                print(f"{kind}: {await projection(config, url('projected'), arguments.results)}", flush=True)
+    if arguments.attempts:
+        with databases(kinds, arguments.keep) as urls:
+            for kind, url in urls.items():
+                await asked(kind, url(f"filled_{arguments.attempts}"), arguments.attempts)
     return 0
+
+
+async def asked(kind: str, url: str, attempts: int) -> None:
+    """One store is filled, and asked."""
+    async with opened(url) as store:
+        print(f"{kind}: {await fill(store, attempts)}; {await settled(url)}", flush=True)
+        all_ = await store.overview(account=None, subscription_id=None, since_ms=BEGIN_MS, until_ms=BEGIN_MS + 1)
+        assert isinstance(all_, Overview)
+        for question in Questions(store, sum(all_.standing.values())):
+            print(await answered(question), flush=True)
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="How fast a history is made, and answers.")
-    parser.add_argument("--attempts", type=int, default=5_000_000, help="stored before questions are asked")
+    parser.add_argument("--attempts", type=int, default=5_000_000, help="stored before questions are asked; 0: none")
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="what is stored stays there, for the next run")
     parser.add_argument("--results", type=int, default=200_000, help="projected from Kafka; 0: none")
     parser.add_argument("--store", choices=["sqlite", "postgresql"], help="only this one")
     parser.add_argument("--bootstrap", help="a Kafka that runs already")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import http.client
 import os
 import pty
 import re
@@ -18,12 +19,16 @@ from typing import Any
 
 import pytest
 
+from relay.cli import demo_children
 from relay.cli.demo import follow, produce
 from relay.cli.demo_tally import Progress, Tally
 
 ROOT = Path(__file__).parents[2]
 DEMO = (sys.executable, "-m", "relay", "demo")
 ENDS_S = 60  # of 30 events: 6 s until the worker has joined, 3 s of backoff, the rest is a slow machine
+SETTLED = "[1-9][0-9]* of [0-9]+ deliveries settled"
+CONSOLE = "Delivery History: http://(127.0.0.1:[0-9]+)/\n"
+TOKEN = r"Delivery History: sign in with the token (rly_[A-Za-z0-9_-]{43})\n"
 # What somebody who also runs relay may have set: each would end the demo, or send it elsewhere, if it counted.
 THEIRS = {
     "RELAY_KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092",
@@ -65,6 +70,15 @@ def read_until(source: int, enough: Callable[[str], object]) -> str:
     return raw.decode()
 
 
+def asked(address: str, token: str) -> int:
+    """What the console's API answers its holder."""
+    connection = http.client.HTTPConnection(address, timeout=ENDS_S)
+    connection.request("GET", "/api/v1/age", headers={"Authorization": f"Bearer {token}"})
+    status = connection.getresponse().status
+    connection.close()
+    return status
+
+
 def test_a_demo_of_30_events_ends_by_itself() -> None:
     """In a pipe: every delivery settled, retries on the way, every request verified, status 0."""
     with running("--events", "30") as demo:
@@ -77,7 +91,7 @@ def test_a_demo_of_30_events_ends_by_itself() -> None:
     # of the flaky one's 10, each twice
     assert lines[-2].startswith("70 attempts, 20 of them to be made again; latency p50 ")
     assert "70 of 70 requests verified by their receivers" == lines[-1]
-    assert re.match("[0-9]+ events: [0-9]+ of [0-9]+ deliveries settled, ", lines[1])
+    assert re.search("^[0-9]+ events: [0-9]+ of [0-9]+ deliveries settled, ", out, re.MULTILINE)
     assert "\x1b" not in out
 
 
@@ -98,6 +112,28 @@ async def test_a_demo_that_ends_while_it_starts_leaves_no_client_open(
         gc.collect()
 
     assert [] == [context["message"] for context in told]
+
+
+async def test_without_the_consoles_extra_it_is_told_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """And the rest goes on."""
+    monkeypatch.setattr(demo_children, "NEEDED", ("asyncio", "no_such_module"))
+    shown: list[str] = []
+
+    async with demo_children.consoled({}, tmp_path, shown.append):
+        assert shown == [demo_children.MISSING]
+
+
+async def test_a_console_that_ends_by_itself_is_told_with_its_reason(tmp_path: Path) -> None:
+    """Deliveries do not need it, so a demo goes on."""
+    shown: asyncio.Queue[str] = asyncio.Queue()
+    environ = {"RELAY_NO_SUCH_SETTING": "1", "PYTHONPATH": str(ROOT)}
+
+    async with demo_children.consoled(environ, tmp_path, shown.put_nowait):
+        told = await shown.get()
+
+    assert re.match("Delivery History: the console ended with status 2: relay: .*RELAY_", told)
 
 
 def test_a_terminal_shows_a_table_that_is_drawn_anew() -> None:
@@ -125,10 +161,20 @@ def test_a_terminal_shows_a_table_that_is_drawn_anew() -> None:
     ],
 )
 def test_an_endless_demo_ends_when_told_to(tell: Callable[[subprocess.Popen[bytes]], None]) -> None:
-    """With a summary of what there was; nothing is missing of what never had an end, so the status is 0."""
+    """
+    With a summary of what there was; nothing is missing of what never had an end, so the status is 0. Until then its
+    console is where it says, for whoever has the token.
+    """
     with running() as demo:
         assert demo.stdout is not None
-        out = read_until(demo.stdout.fileno(), lambda text: re.search("[1-9][0-9]* of [0-9]+ deliveries settled", text))
+        out = read_until(
+            demo.stdout.fileno(),
+            lambda text: all(re.search(one, text) for one in (SETTLED, CONSOLE, TOKEN)),
+        )
+        address, token = re.search(CONSOLE, out), re.search(TOKEN, out)
+        assert address is not None
+        assert token is not None
+        assert (200, 401) == (asked(address[1], token[1]), asked(address[1], f"rly_{'A' * 43}"))
         tell(demo)
         rest, err = (raw.decode() for raw in demo.communicate(timeout=ENDS_S))
 

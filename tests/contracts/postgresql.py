@@ -26,20 +26,27 @@ class NoPostgreSQL(Exception):
 
 
 class Server:
-    """One cluster; ended, and its folder gone, with the `with` block."""
+    """One cluster; ended, and its folder gone unless it is to be kept, with the `with` block."""
 
-    def __init__(self, folder: Path, **settings: str) -> None:
+    def __init__(self, folder: Path, kept: Path | None, **settings: str) -> None:
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
         self._bin = _binaries()
         self._settings = SETTINGS | settings
-        self._run("initdb", "--pgdata", str(folder / "data"), "--auth=trust", "--no-sync", "--username", USER)
+        self._kept = kept is not None
+        self._data = kept or folder / "data"
+        if not (self._data / "PG_VERSION").exists():
+            self._run("initdb", "--pgdata", str(self._data), "--auth=trust", "--no-sync", "--username", USER)
         self.begin()
 
     @classmethod
-    def start(cls, **settings: str) -> Self:
+    def start(cls, *, kept: Path | None = None, **settings: str) -> Self:
         """
         One that answers.
+
+        Args:
+            kept: A folder for its data, which stays, with what is in it already; None: new data, gone with the server.
+            settings: Of the server.
 
         Raises:
             NoPostgreSQL: Debian's package `postgresql` is not installed.
@@ -47,9 +54,11 @@ class Server:
         _binaries()
         folder = Path(tempfile.mkdtemp(prefix="relay-pg-"))  # short: a socket's path has 107 bytes at most
         if _other_user():
-            os.chown(folder, pwd.getpwnam(USER).pw_uid, -1)
+            for one in (folder, kept):
+                if one is not None:
+                    os.chown(one, pwd.getpwnam(USER).pw_uid, -1)
         try:
-            return cls(folder, **settings)
+            return cls(folder, kept, **settings)
         except BaseException:
             shutil.rmtree(folder)
             raise
@@ -68,7 +77,7 @@ class Server:
         settings = [f"--{name}={value}" for name, value in self._settings.items()]
         socket = f"--unix_socket_directories={self.folder}"
         with (self.folder / "log").open("ab") as log:
-            command = [str(self._bin / "postgres"), "-D", str(self.folder / "data"), socket, *settings]
+            command = [str(self._bin / "postgres"), "-D", str(self._data), socket, *settings]
             self.process = subprocess.Popen(command, stdout=log, stderr=log, user=_other_user(), cwd=self.folder)
         until = time.monotonic() + START_S
         while subprocess.run([self._bin / "pg_isready", "-q", "-h", self.folder], check=False).returncode:
@@ -84,16 +93,19 @@ class Server:
             self.process = None
 
     def database(self, name: str) -> str:
-        """The URL of a new one."""
-        self._run("createdb", "-h", str(self.folder), "-U", USER, name)
+        """The URL of a new one, or of one that was kept."""
+        at = ("-h", str(self.folder), "-U", USER)
+        if not self._kept or f"\n{name}|" not in self._run("psql", *at, "-lqtA"):
+            self._run("createdb", *at, name)
         return f"postgresql+asyncpg://{USER}@/{name}?host={self.folder}"
 
-    def _run(self, *command: str) -> None:
+    def _run(self, *command: str) -> str:
         done = subprocess.run(
             [self._bin / command[0], *command[1:]], capture_output=True, text=True, user=_other_user(), cwd=self.folder,
             check=False,
         )  # fmt: skip
         assert done.returncode == 0, done.stderr
+        return done.stdout
 
 
 def _other_user() -> str | None:

@@ -320,4 +320,4 @@ def test_nothing_else_of_relays_makes_connections_of_http() -> None:
         if any(maker in path.read_text("utf-8") for maker in makers)
     }
 
-    assert {"pipeline/connect.py", "pipeline/deliver.py", "processes/endpoint.py", "cli/lanes.py"} == found
+    assert {"pipeline/connect.py", "pipeline/deliver.py", "processes/endpoint.py", "workers.py"} == found

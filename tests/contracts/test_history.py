@@ -19,6 +19,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import event, text
 
+from relay.errors import Invalid
 from relay.model import Record
 from relay.store.history.database import Database
 from relay.store.history.listing import SCANNED
@@ -368,6 +369,60 @@ async def test_a_delivery_is_shown_with_every_attempt_as_the_log_has_it(url: str
     assert (State.DELIVERED, 2) == (detail.delivery.state, detail.delivery.records)
 
 
+async def test_all_of_a_listing_is_what_its_pages_are(url: str) -> None:
+    """Of whoever asks, and of what is looked at row by row too; what is refused is told by field."""
+    async with history(url) as store:
+        await project(store, some_results(700))
+        for account, search in ((None, Search()), ("acct-1", Search(state=State.GAVE_UP)), ("acct-2", Search())):
+            assert [one async for one in store.every(search, account=account)] == await everything(
+                store, search, account=account
+            )
+        with pytest.raises(Invalid, match="since_ms"):
+            [one async for one in store.every(Search(verdict="retry"), account=None)]
+
+
+async def test_what_was_ever_delivered_is_known_by_id(url: str) -> None:
+    """Also what failed when it was sent again; of others, of none and of what could be no id it says nothing."""
+    records = [
+        a_record(0, a_result(1, delivery=1)),
+        a_record(1, a_result(2, delivery=1, verdict="gave_up", at_ms=NOON_MS + 1)),
+        a_record(2, a_result(3, delivery=3, verdict="retry")),
+        a_record(3, a_result(4, delivery=4)),
+    ]
+    one, failed, unknown = (f"dlv_{number:032x}" for number in (1, 3, 9))
+    async with history(url) as store:
+        await project(store, records)
+
+        assert await store.delivered([one, failed, unknown, "a\0b", ""]) == {one}
+        assert await store.delivered([]) == set()
+
+
+async def test_a_recent_event_is_none_of_a_test_and_none_of_anothers(url: str) -> None:
+    """So that a filter is tried on what this account's subscriptions get."""
+    of_test: dict[str, Any] = dict.fromkeys(("event_topic", "event_partition", "event_offset"))
+    records = [
+        a_record(0, a_result(1)),
+        a_record(1, a_result(2, at_ms=NOON_MS + 2, subscription_account_id="acct-2")),
+        a_record(2, a_result(3, at_ms=NOON_MS + 3, trigger="test", **of_test)),
+    ]
+    async with history(url) as store:
+        assert await store.recent(account=None) is None
+        await project(store, records)
+        told = [await store.recent(account=account) for account in ("acct-1", None, "acct-3")]
+
+    assert [None if one is None else one.delivery_id[-1] for one in told] == ["1", "2", None]
+
+
+async def test_whether_there_is_a_history_is_told_without_making_one(url: str, tmp_path: Path) -> None:
+    """A command that only asks leaves nothing behind."""
+    asked = SqlHistory(url)
+    assert not await asked.exists()
+    assert not await asyncio.to_thread(lambda: list(tmp_path.iterdir()))
+    async with history(url):
+        assert await asked.exists()
+    await asked.close()
+
+
 async def test_an_account_sees_no_figure_of_anothers(url: str) -> None:
     """Not by naming its subscription, nor by having no name itself."""
     window = {"since_ms": NOON_MS, "until_ms": NOON_MS + HOUR_MS}
@@ -534,6 +589,23 @@ async def test_an_erased_lead_is_gone_and_no_other(url: str) -> None:
 
 
 # the database itself
+
+
+async def test_of_an_erased_lead_no_byte_is_left_in_the_files(tmp_path: Path) -> None:
+    """Not in pages that are free now, and not in SQLite's log; of PostgreSQL's files its own VACUUM is the master."""
+    name = "lead_whom_nobody_shall_find"
+    async with history(f"sqlite+aiosqlite:///{tmp_path / 'history.db'}") as store:
+        await project(
+            store, [a_record(number, a_result(number, lead_id=f"{name}_{number % 2}")) for number in range(80)]
+        )
+
+        def found() -> set[str]:
+            raw = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+            return {one for one in ("0", "1") if f"{name}_{one}".encode() in raw}
+
+        assert await asyncio.to_thread(found) == {"0", "1"}
+        assert await store.erase(f"{name}_1") == 40
+        assert await asyncio.to_thread(found) == {"0"}
 
 
 async def test_the_migrations_make_the_tables_that_the_code_knows(url: str) -> None:

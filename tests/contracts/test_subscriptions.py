@@ -12,7 +12,7 @@ import gc
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -23,13 +23,14 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownError
 
+from relay.access.audit import Audit
 from relay.broker import Broker, kafka_settings
-from relay.clock import SystemClock
+from relay.clock import ManualClock, SystemClock
 from relay.config import Config
 from relay.embedded import EmbeddedBroker
 from relay.errors import ConfigProblem, Conflict, NotFound, TopicProblem, Unreachable
 from relay.metrics import Metrics
-from relay.model import Event, State, Subscription, SubscriptionId
+from relay.model import Event, Outgoing, State, Subscription, SubscriptionId
 from relay.pipeline.disable import Disable, Wish
 from relay.pipeline.health import Gone
 from relay.pipeline.match import Index
@@ -39,7 +40,8 @@ from relay.store.codec import encode, stored
 from relay.store.edits import Changes, Existing, Stored, Unreadable
 from relay.store.keyring import KeyRing
 from relay.store.sealing import made
-from relay.store.subscriptions import TRANSACTION_MS, Subscriptions
+from relay.store.subscriptions import Subscriptions
+from relay.store.writer import TRANSACTION_MS, Decide, Writer
 from relay.topics import Topics, wanted
 from tests.kafka.driver import until
 
@@ -81,7 +83,7 @@ def a_config(bootstrap: str, prefix: str, *, key: str = KEY) -> Config:
 def installed(bootstrap: str, prefix: str) -> Config:
     config = a_config(bootstrap, prefix)
     topics = Topics(prefix)
-    asyncio.run(make_topics(config, topics.subscriptions, topics.notices))
+    asyncio.run(make_topics(config, topics.subscriptions, topics.notices, topics.audit))
     return config
 
 
@@ -254,7 +256,7 @@ async def test_several_subscriptions_are_edited_at_once(config: Config) -> None:
         assert {"old", "gone"} == set(existing)
         return {old.id: touched, new.id: new, gone.id: None}
 
-    await Subscriptions(config).edit(together)
+    await Subscriptions(config).edit(together, by="a test")
 
     assert {old.id: touched, new.id: new} == await Subscriptions(config).read()
 
@@ -265,7 +267,7 @@ async def test_what_was_deleted_is_gone_and_may_be_created_again(config: Config)
     await create(config, a_subscription(config))
     await store.edit(with_bot("bot-7"))
 
-    await store.edit(edits.delete(SubscriptionId("crm")))
+    await store.edit(edits.delete(SubscriptionId("crm")), by="a test")
     without = await store.read()
     await create(config, a_subscription(config))
 
@@ -284,7 +286,7 @@ async def test_what_an_edit_refuses_is_not_written(config: Config) -> None:
     with pytest.raises(Conflict, match="there is a subscription crm already"):
         await store.edit(edits.create(old, quota=100))
     with pytest.raises(NotFound, match="there is no subscription other"):
-        await store.edit(edits.delete(SubscriptionId("other")))
+        await store.edit(edits.delete(SubscriptionId("other")), by="a test")
     with pytest.raises(Conflict, match="at version 2 by now, not 1"):
         await store.edit(with_bot("bot-8", version=1))
 
@@ -306,7 +308,7 @@ async def test_a_record_that_cannot_be_read_is_told_with_what_was_last_readable(
     assert Unreadable("not a JSON object", None) == never
     with pytest.raises(Conflict, match="delete it and create it anew"):
         await Subscriptions(config).edit(with_bot("bot-7"))
-    await Subscriptions(config).edit(edits.delete(SubscriptionId("crm")))
+    await Subscriptions(config).edit(edits.delete(SubscriptionId("crm")), by="a test")
     assert {"strange"} == set(await Subscriptions(config).read())
 
 
@@ -318,14 +320,14 @@ async def test_a_broker_that_is_gone_is_told() -> None:
     with pytest.raises(Unreachable):
         await Subscriptions(config).read()
     with pytest.raises(Unreachable):
-        await Subscriptions(config).edit(edits.delete(SubscriptionId("crm")))
+        await Subscriptions(config).edit(edits.delete(SubscriptionId("crm")), by="a test")
 
 
 async def test_a_worker_begins_with_what_there_is(config: Config) -> None:
     """Edited and deleted before it was there: it sees the outcome."""
     await create(config, *(a_subscription(config, ident) for ident in ("crm", "gone", "other")))
     await Subscriptions(config).edit(with_bot("bot-7"))
-    await Subscriptions(config).edit(edits.delete(SubscriptionId("gone")))
+    await Subscriptions(config).edit(edits.delete(SubscriptionId("gone")), by="a test")
 
     async with following(config) as worker:
         assert ["crm", "other"] == worker.matched("bot-7")
@@ -349,7 +351,7 @@ async def test_a_change_is_in_force_within_two_seconds(config: Config) -> None:
         assert ["crm"] == worker.matched("bot-7")
         assert 2 == worker.version()
 
-        await Subscriptions(config).edit(edits.delete(SubscriptionId("crm")))
+        await Subscriptions(config).edit(edits.delete(SubscriptionId("crm")), by="a test")
         await in_force(lambda: worker.index.get(SubscriptionId("crm")) is None)
         assert (0, 0) == worker.figures()
 
@@ -374,6 +376,30 @@ async def test_one_that_was_disabled_and_is_resumed_is_told_with_the_edit_and_on
     assert {("re-enabled", "crm", "https://crm.example/…", "cli:ops")} == {
         (one["kind"], one["subscription_id"], one["url"], one["worker"]) for one in told
     }
+
+
+async def test_every_edit_is_audited_with_the_edit_by_whoever_makes_it(config: Config) -> None:
+    """In the same transaction, and not where nothing was different; a worker that disables is audited too."""
+    crm, store = SubscriptionId("crm"), Subscriptions(config, clock=ManualClock(NOON))
+    pause = edits.change(crm, edits.in_state(State.PAUSED, "holidays"), by="relay worker", now_ms=NOON)
+    await store.edit(edits.create(a_subscription(config), quota=100), by="cli:ops")
+    await store.edit(with_bot("bot-7"))
+    await store.edit(pause)
+    await store.edit(pause)
+    with pytest.raises(NotFound):
+        await store.edit(edits.delete(SubscriptionId("other")), by="cli:ops")
+    await store.edit(edits.delete(crm), by="cli:ops")
+
+    entries = (await Audit(config).page()).entries[::-1]
+
+    known = {"name": "To the CRM", "url": "https://crm.example/…"}
+    assert [
+        ("cli:ops", "subscription.created", known | {"version": 1}),
+        ("a test", "subscription.updated", {"version": 2, "fields": ["bot_ids"]}),
+        ("relay worker", "subscription.paused", {"version": 3, "reason": "holidays"}),
+        ("cli:ops", "subscription.deleted", known | {"version": 3}),
+    ] == [(one.actor, one.action, one.details) for one in entries]
+    assert {("2026-11-01T12:00:00.000Z", "acct-1", "crm")} == {(one.at, one.account_id, one.subject) for one in entries}
 
 
 async def test_an_unreadable_record_leaves_the_last_readable_fields_with_nothing_to_sign_with(config: Config) -> None:
@@ -500,7 +526,7 @@ async def test_a_worker_disables_what_it_called_and_nothing_that_has_changed_sin
     async with following(config) as worker, asyncio.TaskGroup() as group:
         running = group.create_task(disable.run(done.append))
         for one in (called, changed):
-            disable.ask(Wish(one, Gone(NOON)))
+            disable.ask(Wish(one, Gone(NOON), 410))
         await until(lambda: done, every=0.01)
         await in_force(lambda: 2 == worker.version())
         running.cancel()
@@ -586,25 +612,24 @@ async def test_an_overtaken_edit_of_a_certain_version_is_a_conflict(on_kafka: Co
     assert ("theirs",) == getattr(await the_one(on_kafka), "bot_ids", None)
 
 
-class InDoubt(Subscriptions):
+class InDoubt(Writer):
     """The first time, its commit is answered by an error although it was made, and a rival edits behind it."""
 
-    async def _in_transaction(self, edit: edits.Edit, last: Any) -> Changes:  # noqa: ANN401  its own affair
-        first = not last.changes
-        changes = await super()._in_transaction(edit, last)
+    async def _in_transaction(self, decide: Decide, last: Any) -> None:  # noqa: ANN401  its own affair
+        first = not last.written
+        await super()._in_transaction(decide, last)
         if first:
             await Subscriptions(self._config).edit(with_bot("theirs"))
             raise KafkaError("Unexpected error during batch delivery") from UnknownError()
-        return changes
 
 
-class Refused(Subscriptions):
+class Refused(Writer):
     """The first time, its commit is refused in the middle of a rival's fence."""
 
     refused = False
 
-    async def _send(self, *what: Any) -> int:  # noqa: ANN401  an untyped library's producer among them
-        last = await super()._send(*what)
+    async def _send(self, producer: Any, changes: Sequence[Outgoing]) -> int:  # noqa: ANN401  an untyped library's
+        last = await super()._send(producer, changes)
         if not self.refused:
             self.refused = True
             raise KafkaError("Unexpected error during batch delivery") from UnknownError()
@@ -614,12 +639,14 @@ class Refused(Subscriptions):
 @pytest.mark.kafka
 @pytest.mark.parametrize(("kind", "bots"), [(InDoubt, ("ours", "theirs")), (Refused, ("ours",))])
 async def test_an_edit_whose_commit_was_not_confirmed_is_made_once(
-    on_kafka: Config, kind: type[Subscriptions], bots: tuple[str, ...]
+    on_kafka: Config, kind: type[Writer], bots: tuple[str, ...]
 ) -> None:
     """Whether it had been made is read from the log, also when a rival has edited it since."""
     await create(on_kafka, a_subscription(on_kafka))
 
-    changes = await kind(on_kafka).edit(with_bot("ours"))
+    ours = Subscriptions(on_kafka)
+    ours._writer = kind(on_kafka, Topics(on_kafka.topic_prefix).subscriptions)
+    changes = await ours.edit(with_bot("ours"))
 
     one = await the_one(on_kafka)
     assert isinstance(one, Subscription)
@@ -632,7 +659,10 @@ async def test_a_missing_topic_is_told_with_the_command_and_not_made_by_asking(k
     """The broker would make it with the wrong cleanup policy."""
     config = a_config(kafka, prefix)
 
-    for ask in (Subscriptions(config).read(), Subscriptions(config).edit(edits.delete(SubscriptionId("crm")))):
+    for ask in (
+        Subscriptions(config).read(),
+        Subscriptions(config).edit(edits.delete(SubscriptionId("crm")), by="a test"),
+    ):
         with pytest.raises(TopicProblem, match=rf"no topic {prefix}\.subscriptions: `relay topics apply`"):
             await ask
 
@@ -647,8 +677,9 @@ from relay.config import Config
 from relay.model import SubscriptionId
 from relay.store import edits
 from relay.store.subscriptions import Subscriptions
+from relay.store.writer import Writer
 
-class StandsStill(Subscriptions):
+class StandsStill(Writer):
     async def _send(self, *what):
         await super()._send(*what)
         print("sent", flush=True)
@@ -656,7 +687,9 @@ class StandsStill(Subscriptions):
 
 bootstrap, prefix, ident = sys.argv[1:]
 config = Config.read({"RELAY_KAFKA_BOOTSTRAP_SERVERS": bootstrap, "RELAY_TOPIC_PREFIX": prefix})
-asyncio.run(StandsStill(config).edit(edits.delete(SubscriptionId(ident))))
+subscriptions = Subscriptions(config)
+subscriptions._writer = StandsStill(config, prefix + ".subscriptions")
+asyncio.run(subscriptions.edit(edits.delete(SubscriptionId(ident)), by="a test"))
 """
 
 
@@ -686,6 +719,8 @@ async def test_a_writer_that_was_killed_before_it_committed_has_written_nothing(
     one = await the_one(on_kafka)
     assert isinstance(one, Subscription)
     assert 2 == one.version
+    told = [entry.action for entry in (await Audit(on_kafka).page()).entries]
+    assert ["subscription.updated", "subscription.created"] == told  # nor has it told of what it did not do
 
 
 @pytest.mark.kafka
@@ -725,7 +760,7 @@ async def test_where_nobody_can_be_told_nothing_is_re_enabled(kafka: str, prefix
     await make_topics(config, Topics(prefix).subscriptions)
     await create(config, dataclasses.replace(a_subscription(config), state=State.DISABLED))
 
-    await Subscriptions(config).edit(with_bot("bot-7"))
+    await Subscriptions(config).edit(with_bot("bot-7"))  # not audited either
     with pytest.raises(TopicProblem, match=f"no topic {prefix}.notices: `relay topics apply` makes it"):
         await Subscriptions(config).edit(edits.change(crm, edits.in_state(State.ACTIVE, None), by="me", now_ms=NOON))
 

@@ -20,8 +20,9 @@ LOCK = (ROOT / "requirements.lock").read_text("utf-8")
 PROJECT: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 OURSELVES = "relay (pyproject.toml)"
 DECLARED: dict[str, Requirement] = {
-    canonicalize_name(one.name): one for one in map(Requirement, PROJECT["dependencies"])
-}
+    canonicalize_name(one.name): one
+    for one in map(Requirement, (*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["console"]))
+}  # one image runs every role
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,4 +104,4 @@ def test_the_lock_is_for_every_python_that_relay_runs_on() -> None:
     head = LOCK.splitlines()[1]
     oldest = PROJECT["requires-python"].removeprefix(">=")
 
-    assert f"--generate-hashes --universal --python-version {oldest} -o requirements.lock" in head
+    assert f"--extra console --generate-hashes --universal --python-version {oldest} -o requirements.lock" in head

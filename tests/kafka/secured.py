@@ -32,7 +32,7 @@ from tests.kafka.driver import ROOT
 from tests.kafka.server import Node, Server, free_ports
 
 PASSWORD = "a-password+of/users"
-USERS = ("worker", "operator", "nobody")
+USERS = ("worker", "console", "operator", "nobody")
 SCRAMS = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 JAAS = "org.apache.kafka.common.security"
 ACLS_S = 30

@@ -35,7 +35,8 @@ FOR_EVER = Keep(age_ms=NOON_MS)  # the results of these tests are years old
 @pytest.fixture
 def relay(kafka: str, prefix: str, tmp_path: Path) -> Iterator[Relay]:
     with Relay(kafka, prefix, tmp_path) as one:
-        one.worker_command = ("tests.kafka.projecting",)
+        one.worker_command = ("relay", "console")
+        one.env |= {"RELAY_CONSOLE_ADDRESS": "127.0.0.1:0", "RELAY_HISTORY_RETENTION": "3650d"}
         yield one
 
 
@@ -341,7 +342,7 @@ async def test_what_is_older_than_it_is_kept_leaves_by_itself(relay: Relay, tmp_
     async def gone() -> bool:
         return await taken(relay, store) == 30 and not (await dump(url))["deliveries"]
 
-    async with history(url) as store, projecting(relay, store, keep=Keep()):
+    async with history(url) as store, projecting(relay, store, keep=Keep.configured(configured(relay))):
         await until(gone)
 
 

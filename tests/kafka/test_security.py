@@ -4,12 +4,15 @@ people are told where they are not let in.
 """
 
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Self
 
 import pytest
+from aiohttp import ClientSession
 
 from relay.broker import Broker
 from relay.config import Config
@@ -118,6 +121,98 @@ async def test_a_worker_with_exactly_its_acls_delivers_through_either_door(
             assert ids
     assert ([], []) == (secured.denied("worker"), secured.denied("operator"))
     assert PASSWORD not in relay.raw_logs()
+
+
+async def test_a_console_with_exactly_its_acls_does_all_that_it_offers(
+    secured: Secured, prefix: str, tmp_path: Path
+) -> None:
+    """
+    Subscriptions made, tested and changed; sent again, replayed, erased; tokens, audit and dead letters read. Nobody is
+    denied anything. (It answers none of what it may not with 2xx, so that is what is looked at.)
+    """
+    operator = by_password(secured, "operator", "SCRAM-SHA-256")
+    url = f"sqlite+aiosqlite:///{tmp_path / 'history.db'}"
+    async with Journal() as journal:
+        with Relay(secured.open, prefix, tmp_path, **operator, RELAY_DATABASE_URL=url) as relay:
+            for role, user in (("worker", "worker"), ("operator", "operator"), ("trial", "operator"), ("console",) * 2):
+                secured.grant(role, user, relay.env)
+            await relay.prepare()
+            relay.worker(**by_password(secured, "worker", "SCRAM-SHA-256"))
+            relay.worker_command = ("relay", "console")
+            (tmp_path / "secret").write_text("a-secret-of-this-test")
+            at = {"RELAY_CONSOLE_ADDRESS": "127.0.0.1:0", "RELAY_NOTICES_URL": journal.url("ok/notices")}
+            at["RELAY_NOTICES_SECRET_FILE"] = str(tmp_path / "secret")
+            relay.worker(**by_password(secured, "console", "SCRAM-SHA-256"), **at)
+            await until(lambda: relay.logged("console.listening", 1) and FIRST.search(relay.raw_logs()), 60)
+            (where,) = [line["address"] for line in relay.logs() if line["event"] == "console.listening"]
+            found = FIRST.search(relay.raw_logs())
+            assert found is not None
+            async with Api(f"http://{where}", found[0]) as api:
+                await everything_offered(relay, api, journal)
+            await until(lambda: relay.logged("notices.forwarding", 1))
+    assert ([], []) == (secured.denied("console"), secured.denied("worker"))
+
+
+FIRST = re.compile(r"\brly_[A-Za-z0-9_-]{43}")
+
+
+class Api:
+    """A console's, for the holder of a token; whatever is no 2xx fails."""
+
+    def __init__(self, where: str, token: str) -> None:
+        self._session = ClientSession(where, headers={"Authorization": f"Bearer {token}"})
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def __call__(self, method: str, path: str, **body: object) -> dict[str, Any]:
+        async with self._session.request(method, f"/api/v1/{path}", json=body or None) as answer:
+            told: dict[str, Any] = await answer.json(content_type=None) if answer.status != 204 else {}
+            assert answer.ok, (method, path, answer.status, told)
+            return told
+
+
+async def everything_offered(relay: Relay, api: Api, journal: Journal) -> None:
+    """Each thing once that touches a topic of its own."""
+    said = {"account_id": "acct-1", "name": "Hook", "url": journal.url("ok/a"), "events": ["lead.updated"]}
+    made = await api("POST", "subscriptions", **said)
+    one = made.get("id") or made["subscription"]["id"]
+    event = an_event()
+
+    async def tested() -> bool:  # once the worker has heard of it
+        await api("POST", f"subscriptions/{one}/test")
+        return bool(journal.calls)
+
+    await until(tested, every=0.5)
+    tests = len(journal.calls)
+    await relay.emit([event])
+    await relay.produce([(b"lead", b"{")])
+
+    async def known() -> list[Any]:
+        items: list[Any] = (await api("GET", f"deliveries?lead={event['resource_id']}"))["items"]
+        return items
+
+    await until(known)
+    (delivery,) = await known()
+    again = await api("POST", "redeliveries", deliveries=[delivery["id"]])
+    assert [None] == [each["why"] for each in again["deliveries"]]
+    run = await api("POST", "replays", subscription_id=one, since="2026-01-01T00:00:00Z")
+
+    async def done() -> bool:
+        return bool((await api("GET", f"runs/{run['id']}"))["state"] == "done")
+
+    await until(done)
+    await until(lambda: len(journal.calls) >= tests + 3)
+    await api("POST", "tokens", name="reader", scope="read")
+    for path in ("tokens", "notices", "dead-letters", "reconciliation?since=2026-01-01T00:00:00Z", "age"):
+        await api("GET", path)
+    attempt = (await api("GET", f"deliveries/{delivery['id']}"))["attempts"][0]["attempt_id"]
+    await api("GET", f"deliveries/{delivery['id']}/attempts/{attempt}/sent")
+    await api("POST", f"subscriptions/{one}/pause")
+    await api("POST", "erasures", lead_id=event["resource_id"])
 
 
 @pytest.fixture

@@ -9,13 +9,14 @@ import pytest
 
 from relay.broker import Broker
 from relay.config import Config
-from relay.topics import Cluster, Topics
+from relay.topics import Cluster
 from tests.kafka.driver import Relay, create_topic
 
 pytestmark = pytest.mark.kafka
 
 DAY_MS = 86_400_000
 ANOTHER_KEY = "k2:" + b64encode(bytes(32)).decode()
+CONSOLE = ("tokens", "audit", "runs")  # what the console needs, and a worker does without
 Rows = list[dict[str, Any]]
 
 
@@ -28,16 +29,20 @@ def answered(relay: Relay, *arguments: str, **settings: str) -> tuple[int, Rows]
 
 async def as_the_broker_has_it(relay: Relay) -> Cluster:
     """Read back."""
-    config = Config.read(relay.env)
-    async with Broker(config) as broker:
-        return await broker.cluster([*Topics(relay.prefix).of(config), relay.events])
+    async with Broker(Config.read(relay.env)) as broker:
+        return await broker.cluster([*own(relay), relay.events])
 
 
 def own(relay: Relay) -> list[str]:
     """Of relay's topics in the order of DESIGN.md section 4, the delays of the driver's settings among them."""
     delays = ("now", "1s", "2s")
-    kept = ("results", "progress", "notices", "dead-letters")
+    kept = ("results", "progress", "notices", "dead-letters", *CONSOLE)
     return [f"{relay.prefix}.{name}" for name in ("subscriptions", *(f"deliveries.{one}" for one in delays), *kept)]
+
+
+def alone(relay: Relay) -> list[str]:
+    """Of those, the ones of one partition."""
+    return [f"{relay.prefix}.{name}" for name in ("subscriptions", *CONSOLE)]
 
 
 async def test_a_plan_lists_what_is_missing_and_makes_nothing(kafka: str, prefix: str, tmp_path: Path) -> None:
@@ -61,7 +66,7 @@ async def test_apply_makes_every_topic_as_the_contract_has_it(kafka: str, prefix
         cluster = await as_the_broker_has_it(relay)
 
         assert (0, {"created"}) == (status, {row["action"] for row in rows})
-        assert {relay.events: 4, **dict.fromkeys(own(relay), 4), own(relay)[0]: 1} == {
+        assert {relay.events: 4, **dict.fromkeys(own(relay), 4), **dict.fromkeys(alone(relay), 1)} == {
             name: cluster.partitions[name] for name in (relay.events, *own(relay))
         }
         common = {
@@ -76,6 +81,9 @@ async def test_apply_makes_every_topic_as_the_contract_has_it(kafka: str, prefix
             {"cleanup.policy": "compact"},
             *(due | {"retention.ms": str(7 * DAY_MS + delay_s * 1000)} for delay_s in (0, 1, 2)),
             *(kept for _ in range(4)),
+            {"cleanup.policy": "compact"},
+            {"cleanup.policy": "delete", "retention.ms": str(365 * DAY_MS)},
+            {"cleanup.policy": "compact"},
         ]
         for name, settings in zip(own(relay), wanted, strict=True):
             assert (name, set()) == (name, (common | settings).items() - cluster.configs[name].items())
@@ -151,7 +159,10 @@ async def test_check_says_which_topic_is_missing_and_what_makes_it(kafka: str, p
         status, rows = answered(relay, "check")
 
         assert status == 1
-        remedies = {row["what"]: row["remedy"] for row in rows if row["state"] == "wrong"}
+        remedies = {row["what"]: row["remedy"] for row in rows if "does not exist" in row["detail"]}
+        assert {f"topic {prefix}.{name}" for name in CONSOLE} == {
+            row["what"] for row in rows if "the console needs it" in row["detail"] and row["state"] == "note"
+        }
         assert {f"topic {name}" for name in (relay.events, *own(relay))} == remedies.keys()
         assert "`relay topics apply` makes it" == remedies[f"topic {prefix}.results"]
         assert "`relay topics apply --with-events`" in remedies[f"topic {relay.events}"]

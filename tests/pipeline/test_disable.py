@@ -24,7 +24,7 @@ Edits = Callable[[Edit], Awaitable[Changes]]
 
 
 def a_wish(ident: str = "sub_1", **fields: Any) -> Wish:  # noqa: ANN401  a Subscription's own
-    return Wish(a_subscription(id=SubscriptionId(ident), **fields), Gone(SINCE_MS))
+    return Wish(a_subscription(id=SubscriptionId(ident), **fields), Gone(SINCE_MS), 410)
 
 
 def edited(wishes: Sequence[Wish], *there: Stored, refused: dict[SubscriptionId, str] | None = None) -> Changes:

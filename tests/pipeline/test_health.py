@@ -1,4 +1,4 @@
-"""What an endpoint's answers come to: gone, failing, recovered; and how little is remembered of those that are well."""
+"""What an endpoint's answers come to: gone, failing, recovered, dead; and how little is remembered of those well."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -8,12 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.model import DeliveryId, Failure, Reason, Reply, Subscription, SubscriptionId
-from relay.pipeline.health import REMEMBERED, Failing, Finding, Gone, Health, Recovered
-from tests.builders import NOON_MS, a_subscription, an_answer
+from relay.pipeline.health import REMEMBERED, Dead, Failing, Finding, Gone, Health, Recovered
+from relay.pipeline.notice import Kind, Word
+from tests.builders import NOON_MS, a_subscription, a_word, an_answer
 
 OK, GONE, UNWELL, SILENT = an_answer(204), an_answer(410), an_answer(503), Failure(Reason.TIMEOUT)
 REFUSED = (Failure(Reason.BLOCKED_ADDRESS), Failure(Reason.INVALID_URL))
 ME = a_subscription()
+HOUR_S, DAY_S = 3600, 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,227 @@ def test_how_much_is_remembered_unless_told_otherwise() -> None:
         )
 
     assert len(health) == REMEMBERED == 10_000
+
+
+# dead, by what was seen here
+
+
+def test_what_was_told_to_be_failing_five_days_ago_and_fails_still_is_dead() -> None:
+    """Not an hour earlier, from its first failure; and it is told again by a later failure, a minute on."""
+    five = HOUR_S + 5 * DAY_S
+    heard = [Heard(at_s, UNWELL) for at_s in (0, HOUR_S, five - HOUR_S, five - 1, five, five + 59, five + 60)]
+
+    assert [(), (Failing(at(0)),), (), (), (Dead(at(0)),), (), (Dead(at(0)),)] == findings(heard)
+
+
+def test_one_failure_after_a_long_silence_is_not_enough() -> None:
+    """It may be the network's; its retry decides. Without any traffic nothing is decided at all."""
+    heard = [Heard(0, UNWELL), Heard(HOUR_S, UNWELL), Heard(7 * DAY_S, UNWELL), Heard(7 * DAY_S + 5, UNWELL)]
+
+    assert [(), (Dead(at(0)),)] == findings(heard)[2:]
+
+
+def test_a_success_starts_the_five_days_anew() -> None:
+    days = [Heard(day * DAY_S, UNWELL) for day in range(6)]
+
+    assert {(), (Failing(at(0)),), (Recovered(at(0)),)} == set(findings([*days, Heard(5 * DAY_S + 1, OK)]))
+    assert () == findings([*days, Heard(5 * DAY_S + 1, OK), Heard(6 * DAY_S, UNWELL), Heard(6 * DAY_S + 9, UNWELL)])[-1]
+
+
+def test_whoever_changes_a_subscription_has_it_tried_for_five_days_more() -> None:
+    """An edit, a pause, being resumed: somebody looks after it. That it is failing is not told anew."""
+    edited = a_subscription(version=2, updated_at="2019-06-11T12:00:00.000Z")  # four days on
+    days = [Heard(day * DAY_S, UNWELL) for day in range(4)]
+    later = [Heard(day * DAY_S, UNWELL, called=edited) for day in range(4, 10)]
+
+    assert [(), (Failing(at(0)),), *[()] * 7, (Dead(at(0)),)] == findings([*days, *later])
+
+
+def test_what_is_never_disabled_is_never_dead() -> None:
+    days = [Heard(day * DAY_S, UNWELL) for day in range(100)]
+
+    assert {(), (Failing(at(0)),)} == set(findings(days, Health(disable_after_s=0)))
+
+
+def test_what_was_disabled_begins_anew_once_it_is_resumed() -> None:
+    health = Health()
+    findings([Heard(day * DAY_S, UNWELL) for day in range(7)], health)
+
+    health.forget(ME.id)
+
+    assert len(health) == 0
+    assert [(), ()] == findings([Heard(8 * DAY_S, UNWELL), Heard(8 * DAY_S + 1, OK)], health)
+
+
+# what others have told
+
+
+def taught(*words: Word, at_s: float = 0.0, not_before_s: float = float("-inf")) -> Health:
+    """It has learned this; at noon unless told otherwise."""
+    health = Health()
+    for word in words:
+        health.learn(word, now_ms=at(at_s), now_s=at_s, not_before_s=not_before_s)
+    return health
+
+
+def failing(*, days: float, **fields: object) -> Word:
+    """Told so long before noon, of what had begun an hour before that."""
+    return a_word(Kind.FAILING, at_ms=at(-days * DAY_S), **fields)  # type: ignore[arg-type]
+
+
+OLD = a_subscription(created_at="2019-01-01T00:00:00.000Z", updated_at="2019-01-01T00:00:00.000Z")
+
+
+def test_what_another_told_to_be_failing_is_dead_five_days_later() -> None:
+    """As soon as two failures are seen here; since when is what the other told."""
+    health = taught(failing(days=6))
+
+    told = findings([Heard(0, UNWELL, called=OLD), Heard(5, UNWELL, called=OLD)], health)
+
+    assert [(), (Dead(at(-6 * DAY_S - HOUR_S)),)] == told
+
+
+def test_what_another_told_to_be_failing_recovers_with_a_success_here() -> None:
+    assert [(Recovered(at(-2 * DAY_S - HOUR_S)),), ()] == findings(
+        [Heard(0, OK, called=OLD), Heard(1, OK, called=OLD)], taught(failing(days=2))
+    )
+
+
+def test_of_several_that_told_the_earliest_counts() -> None:
+    health = taught(failing(days=4), failing(days=6), failing(days=1))
+
+    told = findings([Heard(0, UNWELL, called=OLD), Heard(5, UNWELL, called=OLD)], health)
+
+    assert (Dead(at(-6 * DAY_S - HOUR_S)),) == told[-1]
+
+
+@pytest.mark.parametrize("kind", [Kind.RECOVERED, Kind.DISABLED, Kind.RE_ENABLED])
+def test_what_ends_what_was_told_ends_it_here(kind: Kind) -> None:
+    """And nobody tells its recovery again."""
+    health = taught(failing(days=6), a_word(kind))
+
+    assert len(health) == 0
+    assert {()} == set(findings([Heard(0, UNWELL, called=OLD), Heard(5, OK, called=OLD)], health))
+
+
+def test_what_ended_before_this_trouble_began_does_not_end_it() -> None:
+    """A notice may be read late."""
+    health = taught(failing(days=6), a_word(Kind.RECOVERED, at_ms=at(-8 * DAY_S)))
+
+    assert len(health) == 1
+
+
+def test_a_recovery_elsewhere_starts_the_hour_anew_and_makes_it_two() -> None:
+    """Where another's network sees what ours does not, the two are not to take turns every hour for ever."""
+    health = Health()
+    seen = [Heard(0, UNWELL), Heard(HOUR_S, UNWELL)]
+    assert [(), (Failing(at(0)),)] == findings(seen, health)
+
+    for now_s in (HOUR_S + 60, HOUR_S + 61):  # two of them saw it
+        health.learn(a_word(Kind.RECOVERED, at_ms=at(now_s)), now_ms=at(now_s), now_s=now_s)
+
+    later = [Heard(HOUR_S * hours, UNWELL) for hours in (2, 3, 4)]
+    assert [(), (), (Failing(at(2 * HOUR_S)),)] == findings(later, health)
+    assert (Recovered(at(2 * HOUR_S)),) == findings([Heard(5 * HOUR_S, OK)], health)[0]
+
+
+def test_what_was_told_of_an_earlier_subscription_of_that_id_is_not_held_against_it() -> None:
+    """Nor is its recovery told."""
+    new = a_subscription(created_at="2019-06-05T12:00:00.000Z", updated_at="2019-06-05T12:00:00.000Z")
+
+    for reply in (OK, UNWELL):
+        told = findings([Heard(0, reply, called=new), Heard(5, reply, called=new)], taught(failing(days=6)))
+        assert {()} == set(told)
+    health = Health()
+    findings([Heard(0, UNWELL, called=new)], health)
+    health.learn(failing(days=6), now_ms=at(1), now_s=1.0)
+    assert () == findings([Heard(2, OK, called=new)], health)[0]
+
+
+def test_what_is_learned_late_is_counted_from_then() -> None:
+    """Of its successes here before that nobody would have told."""
+    health = taught(failing(days=6), at_s=600.0, not_before_s=600.0)
+
+    days = [Heard(600 + day * DAY_S, UNWELL, called=OLD) for day in range(6)]
+
+    assert [*[()] * 5, (Dead(at(-6 * DAY_S - HOUR_S)),)] == findings(days, health)
+
+
+def test_a_wall_clock_that_is_set_kills_nothing() -> None:
+    """A week ahead, after it was learned."""
+    health = taught(failing(days=1))
+    week_ms = 7 * DAY_S * 1000
+
+    told = [
+        health.hear(OLD, DeliveryId("dlv_1"), UNWELL, now_ms=at(second) + week_ms, now_s=second)
+        for second in (0.0, 5.0)
+    ]
+
+    assert [(), ()] == told
+
+
+def test_no_more_is_learned_than_may_be_remembered() -> None:
+    health = Health(limit=2)
+    for number in range(5):
+        health.learn(failing(days=1, subscription_id=f"sub_{number}"), now_ms=NOON_MS, now_s=0.0)
+
+    assert len(health) == 2
+
+
+# a group of workers, each of which hears at once what another tells
+
+steps = st.tuples(
+    st.sampled_from([0, 5, 61, HOUR_S, DAY_S - 1, DAY_S, 2 * DAY_S]),
+    st.integers(0, 2),
+    st.sampled_from([UNWELL, UNWELL, UNWELL, UNWELL, SILENT, OK, None]),  # None: it is restarted
+)
+
+
+@given(st.lists(steps, max_size=60))
+def test_a_group_is_of_one_mind(life: list[tuple[int, int, Reply | None]]) -> None:
+    """
+    Failing and recovered take turns whoever tells them; and dead is what was told to be failing five days ago and was
+    well with nobody since, by its second failure within a day at whoever says so.
+    """
+    group, now_s = [Health() for _ in range(3)], 0
+    log: list[Word] = []
+    standing_s: int | None = None
+    failed_s: dict[int, int] = {}
+    dead_s: dict[int, int] = {}
+    for gap_s, worker, reply in life:
+        now_s += gap_s
+        if reply is None:
+            group[worker] = Health()
+            for word in log:
+                group[worker].learn(word, now_ms=at(now_s), now_s=now_s)
+            failed_s.pop(worker, None)
+            dead_s.pop(worker, None)
+            continue
+
+        told = group[worker].hear(OLD, DeliveryId("dlv_1"), reply, now_ms=at(now_s), now_s=now_s)
+
+        long = standing_s is not None and now_s - standing_s >= 5 * DAY_S
+        again = now_s - failed_s.get(worker, -DAY_S - 1) <= DAY_S and now_s - dead_s.get(worker, -60) >= 60
+        assert (reply != OK and long and again) == any(isinstance(one, Dead) for one in told)
+        assert (reply == OK and standing_s is not None) == any(isinstance(one, Recovered) for one in told)
+        assert standing_s is None or not any(isinstance(one, Failing) for one in told)
+        for one in told:
+            if isinstance(one, Dead):
+                dead_s[worker] = now_s
+                continue
+            kind = Kind.FAILING if isinstance(one, Failing) else Kind.RECOVERED
+            log.append(a_word(kind, since_ms=one.since_ms, at_ms=at(now_s)))
+            standing_s = now_s if kind is Kind.FAILING else None
+            for other in group:
+                if other is not group[worker]:
+                    other.learn(log[-1], now_ms=at(now_s), now_s=now_s)
+        if reply == OK:
+            failed_s.pop(worker, None)
+            if any(isinstance(one, Recovered) for one in told):
+                failed_s.clear()
+                dead_s.clear()
+        else:
+            failed_s[worker] = now_s
 
 
 # whatever comes

@@ -3,13 +3,16 @@
 import pytest
 
 from relay.errors import InstanceTaken
-from relay.pipeline.rivals import FENCED, TIMES, WITHIN_S, Rivals
+from relay.pipeline.client import SESSION_MS
+from relay.pipeline.rivals import SESSION_S, TIMES, WITHIN_S, Rivals
 
 
-def thrown_out(instance_id: str | None, *, every_s: float, times: int = TIMES) -> Rivals:
+def thrown_out(instance_id: str | None, *, every_s: float, held_s: float = 1.0, times: int = TIMES) -> Rivals:
+    """It has joined so long before each time."""
     rivals = Rivals(instance_id)
     for n in range(times):
         rivals.check()
+        rivals.joined(n * every_s - held_s)
         rivals.thrown_out(n * every_s)
     return rivals
 
@@ -20,18 +23,38 @@ def test_one_that_is_thrown_out_again_and_again_has_a_rival() -> None:
         thrown_out("relay-0", every_s=2).check()
 
 
-def test_one_that_was_frozen_now_and_then_has_none() -> None:
+def test_so_has_one_on_a_machine_that_is_slow() -> None:
+    """As slow as heartbeats allow."""
+    with pytest.raises(InstanceTaken):
+        thrown_out("relay-0", every_s=40, held_s=SESSION_S - 0.1).check()
+
+
+def test_one_that_is_thrown_out_now_and_then_has_none() -> None:
     thrown_out("relay-0", every_s=2, times=TIMES - 1).check()
     thrown_out("relay-0", every_s=WITHIN_S / (TIMES - 1), times=9).check()
 
 
-def test_one_whom_the_group_will_not_have_again_and_again_has_a_rival() -> None:
-    """As Kafka answers who joins as the member that it was; other errors say nothing."""
-    fenced, troubled = Rivals("relay-0"), Rivals("relay-0")
+def test_one_that_was_silent_for_a_session_has_none_however_often() -> None:
+    """Whoever freezes for so long is forgotten by the broker, and nobody else is the cause."""
+    thrown_out("relay-0", every_s=SESSION_S, held_s=SESSION_S, times=9).check()
 
-    assert [False, False, True] == [fenced.fenced(FENCED, now_s) for now_s in (0.0, 1.0, 2.0)]
-    assert [False] * 3 == [troubled.fenced("NodeNotReadyError()", now_s) for now_s in (0.0, 1.0, 2.0)]
+
+def test_a_session_is_as_long_as_the_client_says() -> None:
+    assert SESSION_MS == SESSION_S * 1000
+
+
+def test_one_that_is_fenced_has_a_rival() -> None:
+    """Once is enough: no broker says that of a member that is alone."""
+    rivals = Rivals("relay-0")
+    rivals.check()
+
+    rivals.fenced()
+
+    with pytest.raises(InstanceTaken):
+        rivals.check()
 
 
 def test_one_without_a_place_of_its_own_has_none() -> None:
-    thrown_out(None, every_s=0).check()
+    rivals = thrown_out(None, every_s=0)
+    rivals.fenced()
+    rivals.check()

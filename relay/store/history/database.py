@@ -34,6 +34,7 @@ SQLITE = {
     "wal_autocheckpoint": 16_384,  # pages, 64 MiB: a batch writes a third of it, and each checkpoint waits for a disk
     "journal_size_limit": 128 * 1024 * 1024,
     "temp_store": "MEMORY",
+    "secure_delete": "ON",  # what has left is overwritten: a lead was erased, or was too old, for a reason
 }
 POSTGRESQL = {
     "application_name": "relay",
@@ -44,6 +45,7 @@ POSTGRESQL = {
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
 }
+NO_FILE = (0, 0)  # device and number of none
 REFUSED_STATES = ("22", "23", "54")  # PostgreSQL's classes: data, constraints, limits of a row
 
 
@@ -106,6 +108,25 @@ class Database:
         """Whether the file is gone, or another than the remembered one: what is written now, nobody would find."""
         return self._file is not None and self._file != self._identity()
 
+    def missing(self) -> bool:
+        """Whether there is no file of it; of a server's one it cannot be told so."""
+        return self._identity() == NO_FILE
+
+    async def fold(self) -> None:
+        """
+        Of SQLite: what its log holds is in the file, and the log is empty, so that what was erased is in neither.
+
+        Raises:
+            Unavailable: As of `writing`. While somebody reads it stays as it is, and is folded at a later time.
+        """
+        if self._path is None:
+            return
+        with _told(self):
+            async with asyncio.timeout(WRITE_S), self._writer.connect() as connection:
+                driver = (await connection.get_raw_connection()).driver_connection
+                assert driver is not None
+                await driver.execute_fetchall("PRAGMA wal_checkpoint(TRUNCATE)")  # outside of any transaction
+
     async def close(self) -> None:
         """All connections are closed; the next use opens new ones."""
         self._file = None
@@ -118,7 +139,7 @@ class Database:
         try:
             found = os.stat(self._path)  # noqa: PTH116  the path's own is as blocking, and this is one system call
         except OSError:
-            return (0, 0)  # of no file
+            return NO_FILE
         return found.st_dev, found.st_ino
 
     def _engine(self, begin: str, connections: int) -> AsyncEngine:

@@ -17,7 +17,7 @@ from zlib import crc32
 
 from relay.errors import Problem
 from relay.store.history.rows import MAX_TEXT_BYTES
-from relay.store.history.values import Refused, Search, State
+from relay.store.history.values import Delivery, Refused, Search, State
 
 SCANNED = 2_000  # rows that one page looks at: some ten milliseconds
 MAX_LIMIT = 200  # of a page; GitHub's and Stripe's take 100
@@ -66,6 +66,19 @@ def route(search: Search, *, cursor: str | None, limit: int) -> Route | Refused:
     if slow and search.since_ms is None and search.lead_id is None:
         return Refused(Problem("since_ms", f"is needed with {', '.join(slow)}: those are searched row by row"))
     return Route(keyed=keyed, state=state, rest=tuple(rest), after=after, limit=limit)
+
+
+def fits(one: Delivery, search: Search) -> bool:
+    """Whether a listing of this search has it: for what is looked at as it comes."""
+    for name in TEXTS:
+        if getattr(search, name) not in (None, getattr(one, name)):
+            return False
+    if search.state not in (None, one.state):
+        return False
+    if search.status is not None and search.status not in (one.status, (one.status or 0) // 100):
+        return False
+    since_ms, until_ms = search.since_ms or 0, LATEST_MS + 1 if search.until_ms is None else search.until_ms
+    return since_ms <= one.created_ms < until_ms
 
 
 def holds(text: str) -> bool:

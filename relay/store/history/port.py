@@ -1,9 +1,9 @@
 """What a console asks of a history, whichever database keeps it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from relay.store.history.values import Age, Counts, Detail, Overview, Page, Refused, Search
+from relay.store.history.values import Age, Counts, Delivery, Detail, Overview, Page, Refused, Search
 
 
 class History(Protocol):
@@ -21,6 +21,18 @@ class History(Protocol):
 
     async def delivery(self, delivery_id: str, *, account: str | None) -> Detail | None:
         """One with all its attempts; None: there is none that this account may see."""
+        ...
+
+    def every(self, search: Search, *, account: str | None) -> AsyncIterator[Delivery]:
+        """All of a listing, newest first; raises `Invalid` for what is refused."""
+        ...
+
+    async def delivered(self, delivery_ids: Iterable[str]) -> set[str]:
+        """Which of these were ever delivered."""
+        ...
+
+    async def recent(self, *, account: str | None) -> Delivery | None:
+        """The newest of an event that the log has, not of a test."""
         ...
 
     async def overview(

@@ -9,6 +9,7 @@ by.
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 import structlog
 from aiokafka.errors import KafkaError
@@ -19,7 +20,6 @@ from relay.config import Config
 from relay.ending import unless
 from relay.errors import RelayError
 from relay.model import Record
-from relay.retention import MONTH_S
 from relay.store.history.resuming import mark_of
 from relay.store.history.rows import read
 from relay.store.history.store import SqlHistory
@@ -42,8 +42,13 @@ CONFIRM_S = 1.0  # a log that seems replaced is looked at again: a new leader ma
 class Keep:
     """How much of the past stays."""
 
-    age_ms: int = MONTH_S * 1000  # as long as the topic itself holds it
+    age_ms: int
     bytes: int | None = None  # of records and rows; None: no bound
+
+    @classmethod
+    def configured(cls, config: Config) -> Self:
+        """As RELAY_HISTORY_RETENTION and RELAY_HISTORY_BYTES say."""
+        return cls(age_ms=config.history_retention_s * 1000, bytes=config.history_bytes)
 
 
 class Projector:
@@ -55,7 +60,7 @@ class Projector:
         self._config = config
         self._history = history
         self._clock = clock or SystemClock()
-        self._keep = keep or Keep()
+        self._keep = keep or Keep.configured(config)
         self._topic = Topics(config.topic_prefix).results
         self._at: dict[int, Position] = {}
         self._looked = self._prune_at = 0.0

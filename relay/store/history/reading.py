@@ -6,19 +6,21 @@ rows. Who may see everything is answered account by account, where there is a su
 are one or two.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import orjson
 from sqlalchemy import ColumnElement, Select, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from relay.store.history import bulk
 from relay.store.history.listing import SCANNED, Key, Route, cursor_of, holds, route
 from relay.store.history.tables import TROUBLED, attempts, deliveries, gaps, partitions
 from relay.store.history.values import Age, Delivery, Detail, Gap, Page, Refused, Search
 
 MAX_ACCOUNTS = 16  # that share a subscription's id, or a lead's: each made it anew; more are not looked through
 MAX_ATTEMPTS = 1_000  # of one delivery's page, the newest: the schedule makes ten, and people redeliver
+RECENT = 100  # looked at for one that is no test
 MAX_GAPS = 100  # told of, the newest
 
 _columns = deliveries.c
@@ -62,6 +64,20 @@ async def detail(connection: AsyncConnection, delivery_id: str, *, account: str 
     records = select(attempts.c.result).where(attempts.c.delivery == delivery.id).order_by(*newest).limit(MAX_ATTEMPTS)
     told: list[Mapping[str, Any]] = [orjson.loads(one) for one in (await connection.execute(records)).scalars()]
     return Detail(delivery=delivery, attempts=tuple(reversed(told)))
+
+
+async def delivered(connection: AsyncConnection, delivery_ids: Iterable[str]) -> set[str]:
+    """Which of these were ever delivered, whatever came of them since."""
+    asked = select(_columns.delivery_id).where(_columns.delivered_ms.is_not(None))
+    some = [one for one in delivery_ids if holds(one)]
+    return {row[0] for row in await bulk.among(connection, asked, _columns.delivery_id, some)}
+
+
+async def recent(connection: AsyncConnection, *, account: str | None) -> Delivery | None:
+    """The newest of an event that the log has, a test has none; None: the last hundred have none."""
+    page_ = await page(connection, Search(), account=account, cursor=None, limit=RECENT)
+    assert isinstance(page_, Page)
+    return next((one for one in page_.deliveries if one.event_offset is not None), None)
 
 
 async def age(connection: AsyncConnection) -> Age:

@@ -2,11 +2,16 @@
 
 import dataclasses
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
+from sqlalchemy import inspect
+
+from relay.errors import Invalid
 from relay.store.history import overview, pruning, reading, writing
 from relay.store.history.database import Database, Rejected
+from relay.store.history.listing import MAX_LIMIT
 from relay.store.history.migrations import migrate
+from relay.store.history.tables import partitions
 from relay.store.history.values import (
     ALL,
     Age,
@@ -50,6 +55,10 @@ class SqlHistory:
         """
         self._database = Database(url)
 
+    def __str__(self) -> str:
+        """Its URL, without a password."""
+        return str(self._database)
+
     async def prepare(self) -> None:
         """
         The tables are there.
@@ -62,6 +71,13 @@ class SqlHistory:
         async with self._database.writing() as connection:
             await migrate(connection)
         self._database.remember()
+
+    async def exists(self) -> bool:
+        """Whether there is one that somebody has prepared; none is made by asking."""
+        if self._database.missing():
+            return False
+        async with self._database.reading() as connection:
+            return await connection.run_sync(lambda one: inspect(one).has_table(partitions.name))
 
     def replaced(self) -> bool:
         """Whether the database's file is another one, or gone, since `prepare`: what is written, nobody would find."""
@@ -113,6 +129,34 @@ class SqlHistory:
         async with self._database.reading() as connection:
             return await reading.detail(connection, delivery_id, account=_named(account))
 
+    async def every(self, search: Search, *, account: str | None) -> AsyncIterator[Delivery]:
+        """
+        All of a listing, newest first, page by page: each is a question of its own, and holds up nobody.
+
+        Raises:
+            Invalid: The question cannot be answered as it was put.
+        """
+        cursor: str | None = None
+        while True:
+            page = await self.deliveries(search, account=account, cursor=cursor, limit=MAX_LIMIT)
+            if isinstance(page, Refused):
+                raise Invalid(page.problem)
+            for one in page.deliveries:
+                yield one
+            if page.cursor is None:
+                return
+            cursor = page.cursor
+
+    async def delivered(self, delivery_ids: Iterable[str]) -> set[str]:
+        """Which of these were ever delivered."""
+        async with self._database.reading() as connection:
+            return await reading.delivered(connection, delivery_ids)
+
+    async def recent(self, *, account: str | None) -> Delivery | None:
+        """The newest of an event that the log has, not of a test; None: there is none lately."""
+        async with self._database.reading() as connection:
+            return await reading.recent(connection, account=_named(account))
+
     async def overview(
         self, *, account: str | None, subscription_id: str | None, since_ms: int, until_ms: int
     ) -> Overview | Refused:
@@ -146,7 +190,9 @@ class SqlHistory:
                 gone = await pruning.lead(connection, lead_id)
             erased += gone
             if not gone:
-                return erased
+                break
+        await self._database.fold()
+        return erased
 
     async def prune(self, *, before_ms: int, max_bytes: int | None) -> int:
         """

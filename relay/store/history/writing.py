@@ -76,7 +76,10 @@ async def _rows(connection: AsyncConnection, batch: Batch) -> None:
     for before, after in folded.moved:
         await connection.execute(update(attempts).where(attempts.c.delivery == before).values(delivery=after))
     await bulk.insert(connection, attempts, folded.attempts)
-    await bulk.put(connection, deliveries, folded.deliveries, by="delivery_id")
+    there_ids = {one.delivery_id for one in there}
+    await bulk.insert(connection, deliveries, [one for one in folded.deliveries if one.delivery_id not in there_ids])
+    changed = [one for one in folded.deliveries if one.delivery_id in there_ids]
+    await bulk.put(connection, deliveries, changed, by="delivery_id")
     await bulk.add(connection, counts, [(*span, *line) for span, line in folded.counts.items()])
     await bulk.add(connection, standing, [(*holder, *line) for holder, line in folded.standing.items()])
 

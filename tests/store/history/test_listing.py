@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.store.history.listing import MAX_LIMIT, Route, cursor_of, holds, opened, route
+from relay.store.history.listing import MAX_LIMIT, Route, cursor_of, fits, holds, opened, route
 from relay.store.history.values import Refused, Search, State
+from tests.store.history.results import NOON_MS, a_row
 
 DIGITS = string.ascii_uppercase + string.ascii_lowercase + string.digits + "-_"  # of base64, for URLs
 KEY = (1_559_908_800_000, 42)
@@ -122,3 +123,34 @@ def test_a_cursor_that_was_changed_is_refused(at: int, by: int) -> None:
     changed = cursor[:at] + DIGITS[(DIGITS.index(cursor[at]) + by) % 64] + cursor[at + 1 :]
 
     assert "cursor" == refused(Search(), cursor=changed)
+
+
+@pytest.mark.parametrize(
+    ("asked", "other"),
+    [
+        ({"subscription_id": "sub_1"}, {"subscription_id": "sub_2"}),
+        ({"lead_id": "lead_1"}, {"lead_id": "lead_2"}),
+        ({"state": State.PENDING}, {"state": State.DELIVERED}),
+        ({"verdict": "retry"}, {"verdict": "delivered"}),
+        ({"reason": "status"}, {"reason": "timeout"}),
+        ({"status": 503}, {"status": 500}),
+        ({"status": 5}, {"status": 4}),
+        ({"event_type": "lead.updated"}, {"event_type": "lead.created"}),
+        ({"trigger": "event"}, {"trigger": "test"}),
+        ({"since_ms": NOON_MS}, {"since_ms": NOON_MS + 1}),
+        ({"until_ms": NOON_MS + 1}, {"until_ms": NOON_MS}),
+    ],
+)
+def test_what_comes_is_looked_at_as_a_listing_would(asked: dict[str, object], other: dict[str, object]) -> None:
+    """Each condition by itself, and all together with the rest."""
+    one = a_row(verdict="retry", event_type="lead.updated")[1]
+
+    assert fits(one, Search())
+    assert fits(one, Search(**asked))  # type: ignore[arg-type]
+    assert not fits(one, Search(**other))  # type: ignore[arg-type]
+    assert not fits(one, Search(**({"lead_id": "lead_1", "status": 503} | other)))  # type: ignore[arg-type]
+
+
+def test_what_was_not_answered_has_no_status() -> None:
+    """So it is of no class either."""
+    assert not fits(a_row(verdict="deferred")[1], Search(status=5))

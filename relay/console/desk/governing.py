@@ -1,0 +1,119 @@
+"""How all of it fares, and who may do what, at the desk: lanes, the proof of completeness, erasing. Edge."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from relay.access.audit import Page
+from relay.access.values import Action, Principal, Scope, Token
+from relay.completeness.reading import reconcile
+from relay.completeness.values import Report
+from relay.console.desk.means import Seat
+from relay.errors import Conflict, Invalid, NotAllowed, Problem
+from relay.pipeline.census import Asked, together
+from relay.store.history.listing import LATEST_MS, holds
+from relay.workers import ask_all, configured
+
+HOLDER = "token:"  # what the name of a token's holder begins with
+SILENT = "some workers do not answer: there may be more"
+MAX_NOTICES = 1_000  # that are kept
+OPERATORS = "worker", "process"  # what of a lane is nobody's but an operator's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Told:
+    """Notices, each as in schemas/notice.v1.json."""
+
+    notices: Sequence[Mapping[str, Any]]  # newest first
+    standing: Sequence[Mapping[str, Any]]  # of what is failing or disabled now
+
+
+class Governing(Seat):
+    """Which scope each takes stands there; some are for those alone who may see every account."""
+
+    async def lanes(self, who: Principal, *, subscription_id: str | None = None) -> dict[str, Any]:
+        """
+        How each subscription with work fares, worst first, as the workers say it; and what is wrong with those that say
+        nothing.
+        """
+        who.require(Scope.READ)
+        try:
+            addresses = configured(self._means.config)
+        except Invalid as why:  # an operator's to mend, and no caller's fault
+            return {"items": [], "total": 0, "trouble": [str(why) if who.account is None else SILENT]}
+        said = await ask_all(addresses, Asked(subscription=subscription_id))
+        page = together([one.page for one in said if one.page])
+        rows = [
+            {name: one for name, one in row.items() if who.account is None or name not in OPERATORS}
+            for row in page.lanes
+            if who.sees(row["account_id"])
+        ]
+        wrong = [str(error) for one in said for error in one.wrong]
+        if who.account is not None:
+            wrong = [SILENT] if wrong else []
+        return {"items": rows, "total": page.total if who.account is None else len(rows), "trouble": wrong}
+
+    async def reconcile(self, who: Principal, *, since_ms: int, until_ms: int | None = None) -> Report:
+        """Whether every match of that time has its outcome: of all accounts, for an event is matched for all."""
+        who.require(Scope.READ)
+        _unbound(who)
+        if not 0 <= since_ms <= LATEST_MS or (until_ms is not None and not since_ms < until_ms <= LATEST_MS):
+            raise Invalid(Problem("until", "must come after since"))
+        if self._means.reconciling.locked():
+            raise Conflict("a reconciliation is under way: try again when it is done")
+        async with self._means.reconciling:
+            return await reconcile(self._means.config, since_ms=since_ms, until_ms=until_ms)
+
+    async def notices(self, who: Principal, *, limit: int = 100) -> Told:
+        """What people must hear of, newest first; and what is failing or disabled now."""
+        who.require(Scope.READ)
+        if not 1 <= limit <= MAX_NOTICES:
+            raise Invalid(Problem("limit", f"takes 1 to {MAX_NOTICES}", str(limit)))
+        board = self._means.notices.get()
+        return Told(notices=board.page(account=who.account, limit=limit), standing=board.standing(account=who.account))
+
+    async def audit(self, who: Principal, *, cursor: str | None = None, limit: int = 50) -> Page:
+        """Who did what, newest first."""
+        who.require(Scope.ADMIN)
+        return await self._means.audit.page(cursor, limit, account=who.account)
+
+    def knows(self, who: Principal) -> bool:
+        """Whether they still may: their token was not revoked, and has not expired."""
+        if not who.name.startswith(HOLDER):
+            return True
+        token_id = who.name.removeprefix(HOLDER).partition(" ")[0]
+        return self._means.access.get().find_id(token_id) is not None
+
+    async def tokens(self, who: Principal) -> list[Token]:
+        """Those that they may see, newest first, expired ones too."""
+        who.require(Scope.ADMIN)
+        return [one for one in self._means.access.get().tokens() if who.sees(one.account_id)]
+
+    async def create_token(
+        self, who: Principal, *, name: str, scope: str, account: str | None = None, expires_at: str | None = None
+    ) -> tuple[Token, str]:
+        """A new one, and what its holder shows: this once. Whoever is bound to an account makes it there."""
+        who.require(Scope.ADMIN)
+        access = self._means.access.get()
+        bound = account if account is not None else who.account
+        return await access.create(name=name, scope=scope, account=bound, expires_at=expires_at, by=who)
+
+    async def revoke_token(self, who: Principal, token_id: str) -> None:
+        """It counts no more, nor do the sessions that began with it."""
+        who.require(Scope.ADMIN)
+        await self._means.access.get().revoke(token_id, by=who)
+
+    async def erase(self, who: Principal, lead_id: str) -> int:
+        """Everything of this lead is gone from the history; how many deliveries that were."""
+        who.require(Scope.ADMIN)
+        _unbound(who)
+        if not lead_id or not holds(lead_id):
+            raise Invalid(Problem("lead_id", "is no id of a lead"))
+        gone = await self._means.history.erase(lead_id)
+        await self._audit(who, Action.ERASED, None, lead_id, deliveries=gone)
+        return gone
+
+
+def _unbound(who: Principal) -> None:
+    if who.account is not None:
+        raise NotAllowed("this is of all accounts, and you are bound to one")

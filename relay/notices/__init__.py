@@ -1,0 +1,9 @@
+"""
+What people must hear of, read back from its topic. Workers write it (pipeline/notice, pipeline/notices).
+
+    news      the notices topic, from its beginning and as it grows                         edge (aiokafka)
+    board     the newest notices, and what stands now                                       pure
+    posted    the board, kept up to date                                                    edge
+    message   a notice -> Request; its reply -> sent, again or passed                       pure
+    forward   notices are sent to an operator's own webhook                                 edge (aiokafka, HTTP)
+"""

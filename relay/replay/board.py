@@ -1,0 +1,126 @@
+"""Runs and subscriptions, as their topics are: read to the end once, followed from then on. Edge (aiokafka)."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import structlog
+from aiokafka.errors import KafkaError
+
+from relay import settings
+from relay.broker import kafka_settings
+from relay.config import Config
+from relay.model import Record, Subscription, SubscriptionId
+from relay.refusals import lost
+from relay.replay import runs
+from relay.replay.values import Run
+from relay.store.edits import Stored
+from relay.store.follow import Follower
+from relay.store.following import Following, Take
+from relay.store.subscriptions import fold
+from relay.topics import Topics
+
+log = structlog.get_logger()
+
+
+class Board:
+    """Followed for as long as its `async with`."""
+
+    def __init__(self, config: Config, *, transactions: bool) -> None:
+        self._config = config
+        self._topics = Topics(config.topic_prefix)
+        self._transactions = transactions
+        self._stack = AsyncExitStack()
+        self._subscriptions: dict[SubscriptionId, Stored] = {}
+        self.runs: dict[str, Run] = {}
+        self.changed = asyncio.Event()  # set with each change of a run or a subscription; whoever waits clears it
+
+    async def __aenter__(self) -> Self:
+        """
+        Raises:
+            Unreachable, NotAllowed: The broker does not answer, or refuses us.
+        """
+        try:
+            await self._open()
+        except KafkaError as error:
+            await self._stack.aclose()
+            raise lost(error, self._config.kafka_bootstrap_servers) from error
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    def subscription(self, subscription_id: str) -> Subscription | None:
+        """As it is now; None: there is none that could be read."""
+        stored = self._subscriptions.get(SubscriptionId(subscription_id))
+        return stored if isinstance(stored, Subscription) else None
+
+    def owner(self, run: Run) -> Subscription | None:
+        """The subscription that the run is of, as it is now; None: it is deleted, or was made anew."""
+        one = self.subscription(run.subscription_id)
+        is_its = one is not None and (one.created_at, one.account_id) == (run.incarnation, run.account_id)
+        return one if is_its else None
+
+    def put(self, run: Run) -> None:
+        """What was just written is known before it is read again."""
+        self.runs[run.id] = run
+        self.changed.set()
+
+    async def newest(self) -> Mapping[str, Run]:
+        """
+        All runs, by a read to the end that began just now.
+
+        Raises:
+            KafkaError: The broker is in trouble.
+        """
+        settings_ = kafka_settings(self._config)
+        async with Follower(settings_, self._topics.runs, committed_only=self._transactions) as follower:
+            there: dict[str, Run] = {}
+            runs.fold(await follower.everything(), there)
+        return there
+
+    async def _open(self) -> None:
+        followed = [self._following(self._topics.runs, self._all_runs, self._more_runs)]
+        followed.append(self._following(self._topics.subscriptions, self._all_subscriptions, self._more_subscriptions))
+        for one in followed:
+            self._stack.push_async_callback(one.close)
+            await one.load()
+        group = await self._stack.enter_async_context(asyncio.TaskGroup())
+        for one in followed:
+            self._stack.callback(group.create_task(one.follow()).cancel)
+
+    def _following(self, topic: str, all_of_it: Take, more: Take) -> Following:
+        return Following(
+            kafka_settings(self._config),
+            topic,
+            committed_only=self._transactions,
+            all_of_it=all_of_it,
+            more=more,
+            troubled=lambda error: log.warning("runs.troubled", error=repr(error)),
+        )
+
+    def _all_runs(self, records: Sequence[Record]) -> None:
+        self.runs.clear()
+        self._more_runs(records)
+
+    def _more_runs(self, records: Sequence[Record]) -> None:
+        for key in runs.fold(records, self.runs):
+            log.warning("run.unreadable", run_id=settings.shown(key))
+        if records:
+            self.changed.set()
+
+    def _all_subscriptions(self, records: Sequence[Record]) -> None:
+        self._subscriptions.clear()
+        self._more_subscriptions(records)
+
+    def _more_subscriptions(self, records: Sequence[Record]) -> None:
+        fold(records, self._subscriptions)
+        if records:
+            self.changed.set()

@@ -1,0 +1,205 @@
+"""
+One run, carried on a batch at a time: read, chosen, sent; how far that is stands in the same transaction. Edge.
+
+Whoever takes a run on reads it anew after it has fenced whoever had it, so it goes on behind the last batch that was
+committed, and sends nothing of that again.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+from relay.clock import Clock
+from relay.config import Config
+from relay.model import Delivery, Record, State, Subscription
+from relay.pipeline.match import Index
+from relay.pipeline.results import rfc3339
+from relay.replay.board import Board
+from relay.replay.choose import index_of, replayed
+from relay.replay.outbox import Outbox, Overtaken, transactional_id
+from relay.replay.ranges import remaining
+from relay.replay.scan import Replaced, Scan
+from relay.replay.values import Run, RunState
+
+Delivered = Callable[[Collection[str]], Awaitable[set[str]]]  # of these delivery ids, those that were delivered
+
+BEAT_S = 2.0  # between two records of a run that moves without sending, or waits for room
+
+
+class Chosen(NamedTuple):
+    """What a batch comes to."""
+
+    matched: int
+    sent: Sequence[Delivery]
+
+    @property
+    def skipped(self) -> int:
+        return self.matched - len(self.sent)
+
+
+class Carry:
+    """A run that is ours, for as long as the `async with`; nothing is written at its end."""
+
+    def __init__(
+        self,
+        config: Config,
+        board: Board,
+        run: Run,
+        *,
+        transactions: bool,
+        delivered: Delivered | None,
+        clock: Clock,
+        worker: str,
+    ) -> None:
+        self._config = config
+        self._board = board
+        self.run = run
+        self._transactions = transactions
+        self._delivered = delivered
+        self._clock = clock
+        self._worker = worker
+        self._stack = AsyncExitStack()
+        self._outbox: Any = None
+        self._scan: Any = None
+        self._index: tuple[Subscription, Index] | None = None
+        self._written_s = 0.0
+        self.is_ours = True  # False: it is over, or waits for somebody: nothing more is to be done here
+
+    async def __aenter__(self) -> Self:
+        """
+        Raises:
+            Overtaken: It is over meanwhile, or somebody else was faster.
+            Unreachable, NotAllowed, KafkaError: The broker is in trouble, or refuses us.
+        """
+        try:
+            ident = transactional_id(self._config, self.run.id) if self._transactions else None
+            self._outbox = await self._stack.enter_async_context(Outbox(self._config, transactional_id=ident))
+            await self._write([], replace(await self._newest(), worker=self._worker))
+            self._scan = await self._stack.enter_async_context(
+                Scan(self._config, self.run, committed_only=self._transactions)
+            )
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def step(self, room: int) -> int | None:
+        """
+        One batch further; how many records were sent, None: nothing moved.
+
+        Args:
+            room: How many may be.
+
+        Raises:
+            Overtaken: Somebody else carries it on, or has ended it.
+            Unavailable: The history does not answer.
+            KafkaError, TimeoutError: The broker is in trouble.
+        """
+        seen = self._board.runs.get(self.run.id)
+        if seen is not None and seen.is_over:
+            raise Overtaken("it is over")
+        to = self._board.owner(self.run)
+        if to is None:
+            return await self._end(RunState.FAILED, "its subscription was deleted, or made anew")
+        if to.state is not State.ACTIVE:
+            await self.release(f"waits until {to.id} is resumed: it is {to.state}")
+            return None
+        if room <= 0:
+            await self._beat(self.run)
+            return None
+        try:
+            batch = await self._scan.batch(room)
+        except Replaced as why:
+            return await self._end(RunState.FAILED, str(why))
+        deliveries = await self._chosen(batch.records, to)
+        run = replace(
+            self.run,
+            why=None,
+            positions=batch.run.positions,
+            lost=batch.run.lost,
+            read=self.run.read + len(batch.records),
+            matched=self.run.matched + deliveries.matched,
+            skipped=self.run.skipped + deliveries.skipped,
+            sent=self.run.sent + len(deliveries.sent),
+        )
+        if not remaining(run):
+            return await self._end(RunState.DONE, None, run, deliveries.sent)
+        if deliveries.sent:
+            await self._write(deliveries.sent, run)
+        else:
+            await self._beat(run)
+        return len(deliveries.sent) if batch.records else None
+
+    async def release(self, why: str | None) -> None:
+        """
+        Whoever comes first may take it on; in our name nothing more is sent.
+
+        Raises:
+            Overtaken, KafkaError: As of `step`.
+        """
+        self.is_ours = False
+        await self._write([], replace(self.run, worker=None, why=why))
+
+    async def fail(self, why: str) -> None:
+        """
+        It is over, and says why.
+
+        Raises:
+            Overtaken, KafkaError: As of `step`.
+        """
+        await self._end(RunState.FAILED, why)
+
+    async def _newest(self) -> Run:
+        """Read anew, now that nobody else writes it."""
+        newest = (await self._board.newest()).get(self.run.id)
+        if newest is None or newest.is_over:
+            raise Overtaken("it is over")
+        return newest
+
+    async def _chosen(self, records: Sequence[Record], to: Subscription) -> Chosen:
+        if self._index is None or self._index[0] is not to:
+            self._index = (to, index_of(to))
+        made = (
+            replayed(
+                record,
+                self._index[1],
+                self.run,
+                namespace=self._config.namespace,
+                max_bytes=self._config.max_event_bytes,
+                now_ms=self._clock.now_ms(),
+            )
+            for record in records
+        )
+        matched = [one for one in made if one is not None]
+        if self.run.undelivered and matched and self._delivered is not None:
+            there = await self._delivered([one.id for one in matched])
+            return Chosen(len(matched), [one for one in matched if one.id not in there])
+        return Chosen(len(matched), matched)
+
+    async def _end(
+        self, state: RunState, why: str | None, run: Run | None = None, deliveries: Sequence[Delivery] = ()
+    ) -> int:
+        self.is_ours = False
+        await self._write(deliveries, replace(run or self.run, state=state, why=why, worker=None))
+        return len(deliveries)
+
+    async def _beat(self, run: Run) -> None:
+        """Nothing is sent; how far it is by now is written now and then, so that nobody takes us for dead."""
+        if self._clock.monotonic() - self._written_s >= BEAT_S:
+            await self._write([], run)
+        else:
+            self.run = run
+
+    async def _write(self, deliveries: Sequence[Delivery], run: Run) -> None:
+        run = replace(run, updated_at=rfc3339(self._clock.now_ms()))
+        await self._outbox.put(deliveries, run)
+        self.run = run
+        self._board.put(run)
+        self._written_s = self._clock.monotonic()

@@ -1,0 +1,134 @@
+"""
+Delivery records, and the state of the run that they are of. Edge (aiokafka).
+
+Of a run that is carried on a batch of records and its new state are one transaction, under an id of the run's own:
+whoever takes the run on fences whoever had it, and then reads how far it came. What somebody asked for one by one is
+sent plainly: it is answered one by one.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from relay.broker import kafka_settings
+from relay.config import Config
+from relay.ending import begin, let_go
+from relay.errors import RelayError
+from relay.model import Delivery
+from relay.pipeline.results import later
+from relay.replay.runs import encode
+from relay.replay.values import Run
+from relay.store.follow import PARTITION
+from relay.store.writer import OVERTAKEN, forget
+from relay.topics import Topics
+
+TRANSACTION_MS = 5_000  # one takes milliseconds; a killed writer's holds up what stands behind it for so long, and 10 s
+
+
+class Overtaken(RelayError):
+    """Somebody else has taken the run on, or ended it: what we were about to write is not written."""
+
+
+class Outbox:
+    """A producer, for as long as its `async with`."""
+
+    def __init__(self, config: Config, *, transactional_id: str | None = None) -> None:
+        """
+        Args:
+            config: Where to.
+            transactional_id: What is put together is written together; None: plainly.
+        """
+        self._config = config
+        self._topics = Topics(config.topic_prefix)
+        self._transactional = transactional_id is not None
+        own: dict[str, Any] = (
+            {"enable_idempotence": True}
+            if transactional_id is None
+            else {"transactional_id": transactional_id, "transaction_timeout_ms": TRANSACTION_MS}
+        )
+        self._producer = AIOKafkaProducer(
+            **kafka_settings(config), **own, acks="all", max_request_size=config.max_message_bytes
+        )
+
+    async def __aenter__(self) -> Self:
+        """
+        Whoever had this transactional id writes nothing more.
+
+        Raises:
+            KafkaError: The broker is in trouble.
+        """
+        await begin(self._producer)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await let_go(self._producer.stop())
+        forget(self._producer)
+
+    async def put(self, deliveries: Sequence[Delivery], run: Run | None) -> None:
+        """
+        All of it is written, or nothing where there are transactions.
+
+        Raises:
+            Overtaken: Not ours any more.
+            KafkaError: The broker is in trouble; it may have been written.
+        """
+        try:
+            if not self._transactional:
+                await self._send(deliveries, run)
+                return
+            async with self._producer.transaction():
+                await self._send(deliveries, run)
+        except KafkaError as error:
+            if isinstance(error, OVERTAKEN) or isinstance(error.__cause__, OVERTAKEN):  # aiokafka wraps
+                raise Overtaken("another console carries it on, or has ended it") from error
+            raise
+
+    async def each(self, deliveries: Sequence[Delivery]) -> list[str | None]:
+        """
+        What became of each: None, or why it may not have been sent.
+
+        Raises:
+            KafkaError: The broker is in trouble, and none was.
+        """
+        outcomes = await asyncio.gather(*[await self._queued(one) for one in deliveries], return_exceptions=True)
+        if outcomes and all(isinstance(one, BaseException) for one in outcomes):
+            raise next(one for one in outcomes if isinstance(one, BaseException))
+        return [f"the broker did not take it: {one!r}" if isinstance(one, BaseException) else None for one in outcomes]
+
+    async def _send(self, deliveries: Sequence[Delivery], run: Run | None) -> None:
+        queued = [await self._queued(one) for one in deliveries]
+        if run is not None:
+            partition = PARTITION
+            queued.append(
+                await self._producer.send(
+                    self._topics.runs, key=run.id.encode(), value=encode(run), partition=partition
+                )
+            )
+        await asyncio.gather(*queued)
+
+    async def forgotten(self, run_id: str) -> None:
+        """
+        A tombstone: compaction drops the run.
+
+        Raises:
+            KafkaError: The broker is in trouble.
+        """
+        await self._producer.send_and_wait(self._topics.runs, key=run_id.encode(), value=None, partition=PARTITION)
+
+    async def _queued(self, delivery: Delivery) -> "asyncio.Future[Any]":
+        record = later(delivery, 0, self._topics)
+        future: asyncio.Future[Any] = await self._producer.send(
+            record.topic, key=record.key, value=record.value, headers=list(record.headers)
+        )
+        return future
+
+
+def transactional_id(config: Config, run_id: str) -> str:
+    """Of whoever carries this run on."""
+    return f"{Topics(config.topic_prefix).runs}.{run_id}"

@@ -1,0 +1,176 @@
+"""
+What somebody asks for one by one, and is answered one by one: a test, redeliveries, dead letters requeued. Edge.
+
+Looked up and sent some at a time: each may be RELAY_MAX_EVENT_BYTES long. A run tells of them afterwards; it is written
+when they are sent, for nothing is left to be carried on.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from aiokafka.errors import KafkaError
+
+from relay.clock import Clock
+from relay.config import Config
+from relay.errors import Conflict, Invalid, Problem
+from relay.model import EVENT_TYPES, Delivery, DeliveryId, Record, Source, State, Subscription
+from relay.pipeline.results import rfc3339
+from relay.refusals import lost
+from relay.replay.board import Board
+from relay.replay.choose import delivery_of, redelivered, refused, requeued, source_of
+from relay.replay.lookup import Gone, records
+from relay.replay.outbox import Outbox
+from relay.replay.runs import run_id
+from relay.replay.trial import trial_delivery
+from relay.replay.values import MOST_AT_ONCE, Kind, Run, RunState
+from relay.store.history.values import Delivery as Told
+from relay.topics import Topics
+
+T = TypeVar("T")
+
+TOGETHER = 20  # looked up and sent at a time; 20 MiB at the most, unless RELAY_MAX_EVENT_BYTES says otherwise
+DOUBT = ", and some may have been sent"
+
+
+def new_run(kind: Kind, subscription: Subscription, by: str, clock: Clock) -> Run:
+    """Of this subscription, as it begins."""
+    now = rfc3339(clock.now_ms())
+    return Run(
+        id=run_id(os.urandom(16)),
+        kind=kind,
+        subscription_id=subscription.id,
+        account_id=subscription.account_id,
+        incarnation=subscription.created_at,
+        by=by,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Singly:
+    """
+    Sends what is asked for.
+
+    Every method raises Unreachable when the broker does not answer, and NotAllowed when it refuses us.
+    """
+
+    config: Config
+    board: Board
+    clock: Clock
+
+    async def test(self, subscription: Subscription, event_type: str) -> DeliveryId:
+        """As of `Replays.test`."""
+        if event_type not in EVENT_TYPES:
+            raise Invalid(Problem("event_type", f"must be one of {', '.join(EVENT_TYPES)}", event_type[:100]))
+        if subscription.state is not State.ACTIVE:
+            raise Conflict(f"{subscription.id} is {subscription.state}, and a test would not be sent: resume it first")
+        delivery_id = DeliveryId("dlv_" + os.urandom(16).hex())
+        one = trial_delivery(subscription, event_type, delivery_id=delivery_id, at_ms=self.clock.now_ms())
+        (problem,) = await self._through(lambda outbox: outbox.each([one]))
+        if problem is not None:
+            raise Conflict(problem)
+        return delivery_id
+
+    async def redeliver(
+        self, subscription: Subscription, deliveries: Sequence[Told], by: str
+    ) -> tuple[str, Mapping[str, str | None]]:
+        """As of `Replays.redeliver`."""
+        _few(deliveries)
+        run = new_run(Kind.REDELIVERY, subscription, by, self.clock)
+        answers: dict[str, str | None] = {one.delivery_id: refused(one, subscription) for one in deliveries}
+        wanted = {one.delivery_id: one for one in deliveries if answers[one.delivery_id] is None}
+
+        def made(told: Told, record: Record) -> Delivery | str:
+            return redelivered(
+                told,
+                record,
+                subscription,
+                run_id=run.id,
+                namespace=self.config.namespace,
+                max_bytes=self.config.max_event_bytes,
+                now_ms=self.clock.now_ms(),
+            )
+
+        sources = {source: ident for ident, one in wanted.items() if (source := source_of(one)) is not None}
+        found = await self._sent(sources, lambda source, record: made(wanted[sources[source]], record))
+        answers |= {sources[source]: answer for source, answer in found.items()}
+        await self._told(run, list(answers.values()))
+        return run.id, answers
+
+    async def requeue(
+        self, places: Sequence[tuple[int, int]], account: str | None, by: str
+    ) -> Mapping[tuple[int, int], str | None]:
+        """As of `Replays.requeue`."""
+        _few(places)
+        topic, runs = Topics(self.config.topic_prefix).dead_letters, dict[str, Run]()
+        outcomes: dict[str, list[str | None]] = {}
+        owners: dict[Source, str] = {}
+
+        def made(source: Source, letter: Record) -> Delivery | str:
+            given_up = delivery_of(letter)
+            if isinstance(given_up, str):
+                return given_up if account is None else _NO_LETTER
+            if account not in {None, given_up.account_id}:
+                return _NO_LETTER
+            to = self.board.subscription(given_up.subscription_id)
+            if to is None:
+                return "its subscription was deleted"
+            if to.id not in runs:
+                runs[to.id] = new_run(Kind.REQUEUE, to, by, self.clock)
+            owners[source] = to.id
+            return requeued(letter, to, run_id=runs[to.id].id, now_ms=self.clock.now_ms())
+
+        found = await self._sent([Source(topic, *place) for place in places], made)
+        for source, ident in owners.items():
+            outcomes.setdefault(ident, []).append(found[source])
+        for ident, answers in outcomes.items():
+            await self._told(runs[ident], answers)
+        return {(source.partition, source.offset): answer for source, answer in found.items()}
+
+    async def _sent(
+        self, sources: Iterable[Source], made: Callable[[Source, Record], Delivery | str]
+    ) -> dict[Source, str | None]:
+        """What became of each: None, it is sent; or why it is not."""
+        answers: dict[Source, str | None] = {}
+        for some in _some(list(dict.fromkeys(sources))):
+            chosen: dict[Source, Delivery] = {}
+            for source, record in (await records(self.config, some)).items():
+                one = record.why if isinstance(record, Gone) else made(source, record)
+                if isinstance(one, str):
+                    answers[source] = one
+                else:
+                    chosen[source] = one
+            if chosen:
+                problems = await self._through(lambda outbox, chosen=chosen: outbox.each(list(chosen.values())))  # type: ignore[misc]
+                answers |= dict(zip(chosen, problems, strict=True))
+        return answers
+
+    async def _told(self, run: Run, answers: Sequence[str | None]) -> None:
+        """Where anything of it was sent, it is a run that is over."""
+        if sent := answers.count(None):
+            over = replace(run, state=RunState.DONE, matched=len(answers), skipped=len(answers) - sent, sent=sent)
+            await self._through(lambda outbox: outbox.put([], over))
+            self.board.put(over)
+
+    async def _through(self, send: Callable[[Outbox], Awaitable[T]]) -> T:
+        try:
+            async with Outbox(self.config) as outbox:
+                return await send(outbox)
+        except KafkaError as error:
+            raise lost(error, self.config.kafka_bootstrap_servers, DOUBT) from error
+
+
+_NO_LETTER = "there is no such dead letter"
+
+
+def _few(asked: Sequence[object]) -> None:
+    if len(asked) > MOST_AT_ONCE:
+        raise Invalid(Problem("ids", f"at most {MOST_AT_ONCE} at once: a replay sends more", str(len(asked))))
+
+
+def _some(sources: Sequence[Source]) -> Iterator[Sequence[Source]]:
+    for begin in range(0, len(sources), TOGETHER):
+        yield sources[begin : begin + TOGETHER]
