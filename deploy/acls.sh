@@ -37,7 +37,8 @@ case $role in
       --topic "$prefix.deliveries." --resource-pattern-type prefixed
     allow --operation Write --operation DescribeConfigs \
       --topic "$prefix.results" --topic "$prefix.progress" --topic "$prefix.notices" --topic "$prefix.dead-letters"
-    # written only to disable a subscription whose endpoint is gone (410); without: `disabling.troubled`, and no more
+    allow --operation Read --topic "$prefix.notices" # what other workers told; without: `notices.troubled`, and no more
+    # written only to disable a subscription whose endpoint is gone or dead; without: `disabling.troubled`, and no more
     allow --operation Read --operation Write --operation DescribeConfigs --topic "$prefix.subscriptions"
     allow --operation Write --topic "$prefix.audit"
     allow --operation Write --transactional-id "$prefix.subscriptions"
@@ -48,6 +49,7 @@ case $role in
     allow --operation Read --operation DescribeConfigs --topic "$prefix." --resource-pattern-type prefixed # shows all of it
     allow --operation Write --topic "$prefix.deliveries.now" --topic "$prefix.subscriptions" --topic "$prefix.notices" \
       --topic "$prefix.runs" --topic "$prefix.tokens" --topic "$prefix.audit"
+    allow --operation Read --group "$prefix.notices" # sends them to RELAY_NOTICES_URL
     # replays wait for what is undelivered; a reconciliation goes as far as the group has come
     allow --operation Describe --group "$prefix.deliveries" --group "$group"
     allow --operation Write --transactional-id "$prefix.subscriptions" --transactional-id "$prefix.tokens"

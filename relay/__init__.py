@@ -19,6 +19,8 @@ is acknowledged.
     broker embedded                    what the broker is asked besides records; the one of the demo        edge
     receiver samples                   a receiver that verifies, and events to send: for trying things out  edge
     verification                       what a receiver does with signatures                                 pure
+    workers                            what workers say of their lanes                                      edge
+    console/                           what people may see and do over HTTP; a worker needs none of it
     cli/                               the commands                                                         edge
     clock log metrics                  time, log lines and figures, each named in one place
 """

@@ -222,6 +222,22 @@ def test_a_value_outside_its_rule_is_told_with_variable_rule_and_value(name: str
     assert problem.value.startswith(text[:200])
 
 
+def test_the_url_of_notices_is_read_as_subscriptions_urls_are_and_never_shown() -> None:
+    """Its path may be a credential; http:// is allowed where it is for everybody."""
+    secret = {"NOTICES_SECRET_FILE": "/secret"}
+
+    (fragment,) = problems(NOTICES_URL="https://ops.example/t0ken#x", **secret)
+    (http,) = problems(NOTICES_URL="http://ops.example/t0ken", **secret)
+
+    assert ("RELAY_NOTICES_URL", "RELAY_NOTICES_URL") == (fragment.field, http.field)
+    assert "no fragment" in fragment.rule
+    assert "RELAY_ALLOW_HTTP" in http.rule
+    assert "t0ken" not in f"{fragment} {http}"
+    config = read(NOTICES_URL="HTTP://Ops.Example/t0ken", ALLOW_HTTP="true", **secret)
+    assert "http://ops.example/t0ken" == config.notices_url
+    assert "t0ken" not in repr(config)
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("0s", 0), ("0d", 0), ("1h", 3_600), ("30d", 2_592_000)])
 def test_nothing_is_waited_for_for_ever_unless_somebody_says_never(text: str, seconds: int) -> None:
     """0, with a unit or without."""

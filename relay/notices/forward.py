@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from relay.broker import Broker, kafka_settings
 from relay.clock import Clock, SystemClock
 from relay.config import TABLE, Config
-from relay.ending import begin, let_go, unless
+from relay.ending import begin, let_go
 from relay.errors import ConfigProblem, Invalid, Malformed, Problem, RelayError, TopicProblem
 from relay.model import Reply, Signature
 from relay.notices.message import Again, Passed, Sent, message_id, outcome, request
@@ -88,7 +88,10 @@ class Forward:
         broker's or the receiver's.
         """
         if self._url:
-            await unless(stop, self._endlessly())
+            async with asyncio.TaskGroup() as group:
+                work = group.create_task(self._endlessly())
+                await stop.wait()
+                work.cancel()
 
     async def _endlessly(self) -> None:
         while True:

@@ -27,7 +27,7 @@ WRONG = errors.Problem("url", "must begin with https://", "ftp://x")
 )
 def test_each_kind_of_error_has_its_status(error: errors.RelayError, status: int) -> None:
     """A 503 says when to try again."""
-    told = trouble(error)
+    told = trouble(error, operator=True)
 
     assert status == told.status == told.body()["status"]
     assert (status == 503) == ("Retry-After" in told.headers)
@@ -41,4 +41,12 @@ def test_what_is_wrong_is_told_by_field() -> None:
         "status": 422,
         "detail": "url: must begin with https:// (given: ftp://x)",
         "problems": [{"field": "url", "rule": "must begin with https://", "value": "ftp://x"}],
-    } == {**trouble(errors.Invalid(WRONG)).body(), "title": "Unprocessable Entity"}
+    } == {**trouble(errors.Invalid(WRONG), operator=False).body(), "title": "Unprocessable Entity"}
+
+
+def test_where_brokers_and_databases_are_is_an_operators_business() -> None:
+    """Whoever is bound to an account hears that something is away."""
+    error = errors.Unreachable("no Kafka answers at kafka-1.internal:9092")
+
+    assert "kafka-1.internal" in trouble(error, operator=True).detail
+    assert "kafka-1.internal" not in trouble(error, operator=False).detail

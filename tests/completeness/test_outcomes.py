@@ -21,8 +21,8 @@ LETTER = {
 
 def an_outcome(state: State = State.DELIVERED, turn: int = 1, ident: int = 1, **fields: Any) -> Outcome:  # noqa: ANN401  a field's
     known: dict[str, Any] = {
-        "topic": "leads.events", "partition": 0, "offset": 5, "delivery_id": f"dlv_{ident:016x}{0:016x}", "state": state,
-        "turn": turn, "began_ms": NOON_MS + 1_000 * turn, "event": True, "run": False,
+        "topic": "leads.events", "partition": 0, "offset": 5, "delivery_id": f"dlv_{ident:016x}{0:016x}",
+        "state": state, "turn": turn, "began_ms": NOON_MS + 1_000 * turn, "event": True, "run": False,
     }  # fmt: skip
     return Outcome(**known | fields)
 
