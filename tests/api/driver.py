@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import orjson
+import yaml
 from aiohttp import ClientSession, ClientTimeout
 from aiokafka import AIOKafkaProducer
 
@@ -26,6 +27,15 @@ KEYS = "k1:" + b64encode(bytes(range(32))).decode()
 
 
 Place = tuple[int, int]  # partition and offset
+
+
+DESCRIBED = yaml.safe_load((ROOT / "schemas/openapi.yaml").read_text())
+OPERATIONS = {
+    operation["operationId"]: (method.upper(), path, operation)
+    for path, methods in DESCRIBED["paths"].items()
+    for method, operation in methods.items()
+    if method != "parameters"
+}
 
 
 class Answer(NamedTuple):

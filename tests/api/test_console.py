@@ -11,7 +11,7 @@ import orjson
 from aiohttp import ClientResponse, ClientSession
 
 from relay.embedded import EmbeddedBroker
-from tests.api.driver import Console, hook, produced, told
+from tests.api.driver import OPERATIONS, Console, hook, produced, told
 from tests.contracts.postgresql import Server
 from tests.kafka.driver import an_event, until
 from tests.store.history.results import NOON_MS, a_result
@@ -71,6 +71,18 @@ async def test_a_call_that_is_made_again_is_answered_again_and_not_done_again(co
     assert [422, 201] == [one.status for one in wrong]  # what came to nothing may be tried again
     names = [one["name"] for one in (await console.get(f"{HOOKS}?limit=200")).json["items"]]
     assert (1, 1, 1) == tuple(names.count(name) for name in ("Once", "Both", "Mended"))
+
+
+async def test_every_call_that_takes_a_key_looks_at_it(console: Console) -> None:
+    """As schemas/openapi.yaml has them: a key that can be none is refused before anything is done."""
+    key = {"$ref": "#/components/parameters/IdempotencyKey"}
+    taking = {path: method for method, path, operation in OPERATIONS.values() if key in operation.get("parameters", ())}
+
+    for path, method in taking.items():
+        answer = await console.call(method, path.replace("{id}", "sub_1"), {}, Idempotency_Key="with space")
+        assert (path, 400) == (path, answer.status)
+
+    assert len(taking) >= 6
 
 
 async def test_what_is_wrong_is_told_field_by_field(console: Console) -> None:
@@ -212,6 +224,18 @@ async def read_until(console: Console, response: ClientResponse, wanted: bytes, 
             await told(console, a_result(first))
         seen += await response.content.read(4096)
     return seen
+
+
+async def test_workers_that_say_nothing_are_told_to_operators_by_name(console: Console) -> None:
+    """To whoever is bound to an account it is told that there may be more."""
+    bound = await console.make_token("read", "acct-1")
+
+    operators, customers = [
+        (await console.get("/api/v1/lanes", token=token)).json["trouble"] for token in (console.token, bound)
+    ]
+
+    assert "127.0.0.1:1" in operators[0]
+    assert ["some workers do not answer: there may be more"] == customers
 
 
 async def test_sigterm_ends_streams_and_says_so(tmp_path: Path) -> None:

@@ -719,6 +719,8 @@ async def test_a_writer_that_was_killed_before_it_committed_has_written_nothing(
     one = await the_one(on_kafka)
     assert isinstance(one, Subscription)
     assert 2 == one.version
+    told = [entry.action for entry in (await Audit(on_kafka).page()).entries]
+    assert ["subscription.updated", "subscription.created"] == told  # nor has it told of what it did not do
 
 
 @pytest.mark.kafka

@@ -69,4 +69,5 @@ async def _missing(
         desk = request.app[DESK]
         visit = Visit(request, desk, who, desk.now_ms())
         status = HTTPStatus(error.status)
-        return await visit.problem(status, error.text or status.description)
+        said = "There is no page at this address." if status is HTTPStatus.NOT_FOUND else status.description
+        return await visit.problem(status, said)

@@ -76,12 +76,19 @@ def navigation(who: Principal, path: str) -> list[Group]:
     return groups
 
 
-def banners(age: Age) -> list[Banner]:
-    """What everybody should know of the history."""
+def banners(age: Age, *, operator: bool) -> list[Banner]:
+    """
+    What everybody should know of the history.
+
+    Args:
+        age: How old it is.
+        operator: They may see every account; to others addresses of ours are nobody's business.
+    """
     if age.trouble is None:
         return []
     if age.as_of_ms is None:
-        return [Banner(tone="bad", title="The history cannot be shown now:", text=f"{age.trouble}.")]
+        told = f"{age.trouble}." if operator else "try again in a moment."
+        return [Banner(tone="bad", title="The history cannot be shown now:", text=told)]
     return [Banner(tone="wait", title="The history is late:", text=f"{age.trouble}.")]
 
 
