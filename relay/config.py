@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 
-from relay import networks, security, settings, sources, together
+from relay import networks, security, settings, sources, together, urls
 from relay import retention as kept
 from relay.errors import ConfigProblem, Problem
 from relay.settings import KIB, MIB, Reader, within
@@ -128,7 +128,7 @@ class Config:
     trusted_proxies: tuple[networks.Network, ...] = setting((), settings.listed(networks.network))  # of the console
     trusted_user_header: str | None = setting(None, networks.user_header)
     trusted_user_scope: str = setting("read", settings.one_of("read", "write", "admin"))
-    notices_url: str | None = setting(None, settings.webhook, secret=True)  # its path may be a credential
+    notices_url: str | None = setting(None, urls.webhook, secret=True)  # its path may be a credential
     notices_secret_file: str | None = setting(None, str, secret=True)  # some put the secret itself here
     database_url: str = setting("sqlite+aiosqlite:///relay.db", settings.database, secret=True)  # may hold a password
     history_retention_s: int = setting(kept.MONTH_S, _HISTORY_RETENTION, variable="RELAY_HISTORY_RETENTION")

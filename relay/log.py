@@ -82,6 +82,14 @@ EVENTS = {
     "notice.delayed": "The operator's own webhook did not take a notice; it is tried again, the next ones wait.",
     "notice.passed": "The operator's own webhook never took a notice: it is not tried any more.",
     "subscriptions.troubled": "Their topic cannot be followed just now; trying again.",
+    # replays
+    "run.taken": "A replay is carried on here from now on.",
+    "run.left": "It is over, or waits for its subscription: nothing more is done for it here.",
+    "run.overtaken": "Another process carries the replay on, or has ended it; nothing of it was sent from here since.",
+    "run.troubled": "Broker or history are in trouble; the replay is taken on again in 2 s, where it was.",
+    "run.failed": "A fault of relay's own in one replay; it is over.",
+    "run.unreadable": "A record of the runs topic is no run: passed over.",
+    "runs.troubled": "Their topic, or what workers have left to do, cannot be read just now; trying again.",
     # console
     "console.listening": "The console's API and pages are served here.",
     "console.troubled": "Something that the console needs the broker for cannot be opened; trying again.",

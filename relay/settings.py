@@ -14,8 +14,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
-from relay import durations, urls
-from relay.errors import Invalid
+from relay import durations
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=str)
@@ -85,11 +84,7 @@ def duration(text: str) -> int:
 
 def or_zero(read: Reader[int]) -> Reader[int]:
     """As this reads it, or 0 with or without a unit."""
-
-    def read_or_zero(text: str) -> int:
-        return 0 if _ZERO.fullmatch(text) else read(text)
-
-    return read_or_zero
+    return lambda text: 0 if _ZERO.fullmatch(text) else read(text)
 
 
 def size(text: str) -> int:
@@ -293,14 +288,6 @@ def key_ring(text: str) -> tuple[tuple[str, bytes], ...]:
     if broken:
         raise ValueError("; ".join(broken))
     return tuple(ring.items())
-
-
-def webhook(text: str) -> str:
-    """A URL that may be called, in its one spelling. The error cites nothing of it."""
-    try:
-        return urls.normalise(text, allow_http=True)
-    except Invalid as error:
-        raise ValueError(error.problems[0].rule) from None
 
 
 def database(text: str) -> str:

@@ -45,6 +45,19 @@ def normalise(url: str, *, allow_http: bool) -> str:
         raise Invalid(Problem("url", str(rule), shown)) from None
 
 
+def webhook(text: str) -> str:
+    """
+    As `normalise`, of a setting: whether http:// is allowed is another one's.
+
+    Raises:
+        ValueError: The rule; it cites nothing of the URL.
+    """
+    try:
+        return normalise(text, allow_http=True)
+    except Invalid as error:
+        raise ValueError(error.problems[0].rule) from None
+
+
 def masked(url: str) -> str:
     """
     The origin and `/…`, to be shown where the path may not be. Never raises; what is no URL is `…`.

@@ -45,9 +45,17 @@ PURE = (
     *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
     *("relay/notices/board.py", "relay/notices/message.py"),
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
+    *(f"relay/replay/{name}.py" for name in ("values", "runs", "ranges", "choose", "trial", "shown", "letters")),
     *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
     *(f"relay/console/{name}.py" for name in ("etags", "cursors", "ages", "views", "exports", "desk/whose")),
     *(f"relay/console/api/{name}.py" for name in ("asked", "problems", "idempotency")),
+    *(
+        f"relay/console/pages/{name}.py"
+        for name in (
+            *("words", "charts", "figures", "hooks", "story", "bodies", "curl", "forms", "asking", "wishes", "frame"),
+            *("running", "buried", "notices", "proof", "deeds"),
+        )
+    ),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
 # Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.
@@ -155,7 +163,7 @@ def test_a_history_is_no_need_of_a_worker() -> None:
     assert users
     assert all(path.is_relative_to(ROOT / "relay/store/history") for path in users)
     assert not _databases(worker)
-    assert not {name for name in worker if name.startswith("relay.store.history")}
+    assert not {name for name in worker if name.startswith(("relay.store.history", "relay.console", "jinja2"))}
 
 
 def _databases(names: set[str]) -> set[str]:
@@ -204,11 +212,24 @@ RUN_FOR_REAL = {
     ),
     "tests/contracts/test_access.py": ("store", "audit"),
     "tests/contracts/test_broker.py": ("broker", "embedded"),
-    "tests/contracts/test_notices.py": ("news", "posted", "forward"),
+    "tests/api/test_console.py": (
+        *("answers", "routes", "repeats", "stream", "export", "deliveries", "sends", "governing", "burying"),
+        *("means", "subscribing", "telling", "sending", "trying", "roster", "server", "health", "keys"),
+    ),
+    "tests/console/test_pages.py": (
+        *("access", "editing", "trials", "letters", "names", "operations", "people", "visit", "rendering"),
+        *("overview", "webhooks", "replays"),
+    ),
+    "tests/cli/test_lanes.py": ("workers",),
+    "tests/api/test_views.py": ("ages", "etags"),
+    "tests/contracts/test_notices.py": ("news", "posted"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/cli/test_deliveries.py": ("erase",),
     "tests/kafka/test_deliveries_command.py": ("redeliver",),
     "tests/cli/test_demo.py": ("demo_children",),
+    "tests/kafka/test_replay.py": (
+        *("lookup", "board", "outbox", "scan", "carry", "runner", "singly", "survey", "sent", "dead_letters"),
+    ),
     "tests/kafka/test_watchdog.py": ("sights",),
     "tests/cli/test_commands.py": ("app", "common", "tools", "samples", "send", "listen", "check", "apply", "topics"),
 }

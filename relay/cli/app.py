@@ -11,12 +11,14 @@ from relay import __version__
 from relay.cli import (
     check,
     console,
+    dead_letters,
     deliveries,
     demo,
     erase,
     lanes,
     listen,
     reconcile,
+    replay,
     secrets,
     send,
     subscriptions,
@@ -54,7 +56,10 @@ for command in (
     tools.version,
 ):
     app.command(command)
-for group in (topics.app, subscriptions.app, deliveries.app, secrets.app, tokens.app, tools.filter_app):
+for group in (
+    *(topics.app, subscriptions.app, deliveries.app, dead_letters.app, replay.app),
+    *(secrets.app, tokens.app, tools.filter_app),
+):
     app.command(group)
 
 

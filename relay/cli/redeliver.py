@@ -5,6 +5,8 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
+from relay.access.values import Action
+from relay.cli.audit import record
 from relay.cli.common import Common, run, tell, who
 from relay.cli.history import opened
 from relay.cli.patience import ask
@@ -73,6 +75,8 @@ async def _sent(config: Config, deliveries: Sequence[Delivery]) -> list[Row]:
                 continue
             run_id, answers = await replays.redeliver(to, some, by=who())
             rows += [_row(one, ident, run_id, why=why) for one, why in answers.items()]
+            if sent := [one for one, why in answers.items() if why is None]:
+                await record(config, Action.REDELIVERED, to.account_id, ident, {"run_id": run_id, "deliveries": sent})
     return rows
 
 

@@ -6,6 +6,7 @@ from relay.store.history import values
 from relay.store.history.values import Gap
 
 UNREAD = "nothing was read yet"
+SILENT = "the history's database does not answer"
 LATE_S = 15.0  # the projector looks each 2 s where the log ends: later than this, something holds it up
 
 

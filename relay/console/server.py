@@ -26,13 +26,14 @@ from relay.config import Config
 from relay.console import health
 from relay.console.api import routes as api
 from relay.console.api.answers import MAX_BODY_BYTES
-from relay.console.api.problems import RETRY_AFTER_S
+from relay.console.api.problems import AWAY, RETRY_AFTER_S
 from relay.console.desk import Desk, Means
 from relay.console.keys import DESK, GUARD, STOPPING
 from relay.console.live import Live
 from relay.console.opening import Opening, started
 from relay.console.roster import Roster
 from relay.errors import ConfigProblem, Problem, Unreachable
+from relay.notices.forward import Forward
 from relay.notices.posted import Notices
 from relay.replay.service import Replays
 from relay.settings import spelled
@@ -66,10 +67,12 @@ async def serve(
         HistoryProblem: RELAY_DATABASE_URL can be none of a history.
     """
     history, roster, clock = SqlHistory(config.database_url), Roster(config), SystemClock()
+    forward = Forward(config, clock=clock)
     live = Live(config, epoch=os.urandom(4).hex())
     replays = Opening("replays", lambda: Replays(config, delivered=history.delivered))
     tokens = Access(config, clock=clock)
     guard, access = Guard(config, tokens, clock=clock), Opening("tokens", lambda: started(tokens))
+    subscriptions = Opening("subscriptions", lambda: started(roster))
     notices = Opening("notices", lambda: started(Notices(config)))
     desk = Desk(
         Means(
@@ -92,8 +95,9 @@ async def serve(
         ):
             listening(port)
             group.create_task(Projector(config, history).run(stop))
+            group.create_task(forward.run(stop))
             work = (
-                roster.follow(),
+                subscriptions.run(lambda it: it.follow()),
                 live.run(),
                 replays.run(lambda it: it.work(stop)),
                 access.run(lambda it: _let_in(it, first)),
@@ -136,8 +140,8 @@ async def _open(request: web.Request, handler: api.Handler) -> web.StreamRespons
     try:
         if request.path not in ANYBODY:
             request.app[ACCESS].get()
-    except Unreachable as why:
-        raise web.HTTPServiceUnavailable(text=str(why), headers={"Retry-After": str(RETRY_AFTER_S)}) from None
+    except Unreachable:
+        raise web.HTTPServiceUnavailable(text=AWAY, headers={"Retry-After": str(RETRY_AFTER_S)}) from None
     return await handler(request)
 
 

@@ -8,6 +8,7 @@ resumes; records of a partition that is not ready are ignored.
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -272,14 +273,12 @@ class Intake(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def drain(self, seconds: float) -> bool:
         """Wait for what is in flight; False when it took longer than it was given."""
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._holdings.active:
                     self._quiet.clear()
                     await self._quiet.wait()
-        except TimeoutError:
-            return False
-        return True
+        return not self._holdings.active
 
     def stop(self) -> None:
         """Nothing more is taken, nothing new is started."""

@@ -27,7 +27,7 @@ log = structlog.get_logger()
 WAIT_S = 1.0  # a commit's, once; a healthy broker takes milliseconds, and a commit interval more is sent again at most
 REQUEST_MS = 10_000  # for the broker's answer: longer than it takes to have a new leader
 WRITE_S = 15.0  # for connecting and everything that waits
-AGAIN_S = 5.0  # between tries, while it is in trouble
+AGAIN_S = 2.0  # between tries, while it is in trouble
 RUNS = 50_000  # kept meanwhile, some 5 MB: what is beyond is never told
 
 

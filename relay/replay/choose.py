@@ -48,6 +48,8 @@ def replayed(record: Record, index: Index, run: Run, *, namespace: str, max_byte
         max_bytes: RELAY_MAX_EVENT_BYTES.
         now_ms: Becomes its `matched_ms`: it may be put off for as long as any other.
     """
+    if run.since_ms is not None and record.timestamp < run.since_ms:  # times of a log may run backwards a little
+        return None
     try:
         event = read_event(record, max_bytes=max_bytes)
     except Malformed:  # a dead letter since it was first read

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
@@ -23,6 +24,12 @@ FETCH_BYTES = 256 * 1024
 ANSWER_BYTES = 4 * 1024 * 1024
 
 
+class _Asked(NamedTuple):
+    account: str | None
+    limit: int
+    keep: int | None
+
+
 class DeadLetters:
     """A connection a question, for pages come and go."""
 
@@ -30,7 +37,9 @@ class DeadLetters:
         self._config = config
         self._topic = Topics(config.topic_prefix).dead_letters
 
-    async def page(self, *, account: str | None, cursor: str | None, limit: int) -> tuple[list[DeadLetter], str | None]:
+    async def page(
+        self, *, account: str | None, cursor: str | None, limit: int, keep: int | None = KEPT_BYTES
+    ) -> tuple[list[DeadLetter], str | None]:
         """
         Some, newest first, each with the beginning of its value; and what asks for those before them.
 
@@ -40,6 +49,7 @@ class DeadLetters:
             account: Only what is this account's; None: everything, and what could not be read, which is nobody's.
             cursor: Of the page before; anything a caller may have made up.
             limit: At most so many; MOST at most.
+            keep: Bytes of each value; None: all of it.
 
         Raises:
             Invalid: The cursor is none, or the limit too large.
@@ -55,7 +65,7 @@ class DeadLetters:
         settings = {"max_partition_fetch_bytes": FETCH_BYTES, "fetch_max_bytes": ANSWER_BYTES}
         async with reader(self._config, committed_only=committed_only, **settings) as consumer:
             try:
-                return await self._page(consumer, partitions, before, account, limit)
+                return await self._page(consumer, partitions, before, _Asked(account, limit, keep))
             except TimeoutError:
                 raise Unreachable("the broker answers, but gives no records: look at its partitions' leaders") from None
 
@@ -86,8 +96,7 @@ class DeadLetters:
         consumer: AIOKafkaConsumer,
         partitions: int,
         before: Mapping[int, int] | None,
-        account: str | None,
-        limit: int,
+        asked: _Asked,
     ) -> tuple[list[DeadLetter], str | None]:
         tps = {number: TopicPartition(self._topic, number) for number in range(partitions)}
         if not tps:
@@ -97,15 +106,15 @@ class DeadLetters:
             number: min(lasts[tp], lasts[tp] if before is None else before.get(number, 0)) for number, tp in tps.items()
         }
         letters: list[DeadLetter] = []
-        chunk = min(CHUNK, 2 * limit // partitions + 5)  # where they are evenly spread two of these are enough
+        chunk = min(CHUNK, 2 * asked.limit // partitions + 5)  # where they are evenly spread two of these are enough
         began_s, left = time.monotonic(), LOOKED
-        while len(letters) < limit and any(ends[number] > firsts[tp] for number, tp in tps.items()):
+        while len(letters) < asked.limit and any(ends[number] > firsts[tp] for number, tp in tps.items()):
             if left <= 0 or time.monotonic() - began_s > PAGE_S:
                 break
             spans = {tp: (max(firsts[tp], ends[number] - chunk), ends[number]) for number, tp in tps.items()}
-            looked = await _looked(consumer, spans, firsts, account)
+            looked = await _looked(consumer, spans, firsts, asked)
             left -= sum(len(one.seen) for one in looked.values())
-            some, moved = newest(looked, limit - len(letters))
+            some, moved = newest(looked, asked.limit - len(letters))
             letters += some
             ends |= moved
         more = any(ends[number] > firsts[tp] for number, tp in tps.items())
@@ -116,7 +125,7 @@ async def _looked(
     consumer: AIOKafkaConsumer,
     spans: Mapping[TopicPartition, tuple[int, int]],
     firsts: Mapping[TopicPartition, int],
-    account: str | None,
+    asked: _Asked,
 ) -> dict[int, Looked]:
     """What stands in these spans of offsets, the end of each exclusive."""
     seen: dict[TopicPartition, list[tuple[int, int, DeadLetter | None]]] = {tp: [] for tp in spans}
@@ -133,13 +142,13 @@ async def _looked(
         elif time.monotonic() - heard_s > FIND_S:
             raise TimeoutError
         for tp, batch in some.items():
-            seen[tp] += [_row(record, account) for record in batch if record.offset < spans[tp][1]]
+            seen[tp] += [_row(record, asked) for record in batch if record.offset < spans[tp][1]]
         for tp in [one for one in unread if await consumer.position(one) >= spans[one][1]]:
             consumer.pause(tp)
             unread.remove(tp)
     return {tp.partition: Looked(rows[::-1], spans[tp][0], firsts[tp]) for tp, rows in seen.items()}
 
 
-def _row(record: Record, account: str | None) -> tuple[int, int, DeadLetter | None]:
-    one = letter(record, keep=KEPT_BYTES)
-    return record.offset, record.timestamp, one if account in {None, one.account_id} else None
+def _row(record: Record, asked: _Asked) -> tuple[int, int, DeadLetter | None]:
+    one = letter(record, keep=asked.keep)
+    return record.offset, record.timestamp, one if asked.account in {None, one.account_id} else None

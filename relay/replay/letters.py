@@ -6,13 +6,15 @@ own order is its offsets', so a page passes over nothing and repeats nothing wha
 """
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import orjson
 
 from relay.model import Record
+from relay.pipeline.results import rfc3339
 
 MAX_CURSOR = 64 * 1024  # characters; some 3,000 partitions
 _TEXT = 1024  # characters of a header that are told
@@ -136,3 +138,44 @@ def _text(raw: bytes | None) -> str:
 
 def _number(text: str | None) -> int | None:
     return int(text) if text is not None and _NUMBER.fullmatch(text) else None
+
+
+def shown(one: DeadLetter) -> dict[str, Any]:
+    """As JSON has it; a value that is no UTF-8 is base64, and says so."""
+    try:
+        value, encoding = one.value.decode(), None
+    except UnicodeDecodeError:
+        value, encoding = b64encode(one.value).decode(), "base64"
+    return {
+        "place": f"{one.partition}/{one.offset}",
+        "at": rfc3339(max(0, one.at_ms)),
+        "reason": one.reason,
+        "malformed": one.malformed,
+        "delivery_id": one.delivery_id,
+        "subscription_id": one.subscription_id,
+        "account_id": one.account_id,
+        "event_type": one.event_type,
+        "attempt": one.attempt,
+        "trigger": one.trigger,
+        "source": one.source,
+        "bytes": one.size,
+        "truncated": one.truncated,
+        "value": value,
+        "value_encoding": encoding,
+    }
+
+
+def place(text: str) -> tuple[int, int]:
+    """
+    Partition and offset, as `shown` writes them.
+
+    >>> place("3/1042")
+    (3, 1042)
+
+    Raises:
+        ValueError: It is none; the message is the rule.
+    """
+    partition, slash, offset = text.partition("/")
+    if not slash or not (_NUMBER.fullmatch(partition) and _NUMBER.fullmatch(offset)):
+        raise ValueError("must be a partition and an offset, as in 3/1042")
+    return int(partition), int(offset)

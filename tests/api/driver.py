@@ -1,6 +1,7 @@
 """Drives `relay console` the way its callers do: a real process, HTTP, tokens."""
 
 import asyncio
+import io
 import os
 import re
 import signal
@@ -12,6 +13,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 import orjson
+import yaml
 from aiohttp import ClientSession, ClientTimeout
 from aiokafka import AIOKafkaProducer
 
@@ -25,6 +27,15 @@ KEYS = "k1:" + b64encode(bytes(range(32))).decode()
 
 
 Place = tuple[int, int]  # partition and offset
+
+
+DESCRIBED = yaml.safe_load((ROOT / "schemas/openapi.yaml").read_text())
+OPERATIONS = {
+    operation["operationId"]: (method.upper(), path, operation)
+    for path, methods in DESCRIBED["paths"].items()
+    for method, operation in methods.items()
+    if method != "parameters"
+}
 
 
 class Answer(NamedTuple):
@@ -122,7 +133,9 @@ class Console:
             named.setdefault("Content-Type", "application/json")
         async with (
             ClientSession(timeout=ClientTimeout(total=30)) as session,
-            session.request(method, f"http://{self.address}{path}", data=raw, headers=named) as response,
+            session.request(
+                method, f"http://{self.address}{path}", data=None if raw is None else io.BytesIO(raw), headers=named
+            ) as response,
         ):
             answered = {name.lower(): value for name, value in response.headers.items()}
             return Answer(response.status, answered, await response.read())

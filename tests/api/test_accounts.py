@@ -9,20 +9,11 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-import yaml
 from aiohttp import ClientSession
 
-from tests.api.driver import Console, hook, produced, run, told
-from tests.kafka.driver import ROOT
+from tests.api.driver import OPERATIONS, Console, hook, produced, run, told
 from tests.store.history.results import NOON_MS, a_result
 
-DESCRIBED = yaml.safe_load((ROOT / "schemas/openapi.yaml").read_text())
-OPERATIONS = {
-    operation["operationId"]: (method.upper(), path, operation)
-    for path, methods in DESCRIBED["paths"].items()
-    for method, operation in methods.items()
-    if method != "parameters"
-}
 SINCE = "2019-06-01T00:00:00Z"
 # What is there of the one account, and must be in no answer that the other gets.
 MARKS = ("acct-theirs", "Theirs", "theirs.example", "lead_theirs", "theirs-reason")

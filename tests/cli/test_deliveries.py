@@ -12,8 +12,9 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from relay.access.audit import Audit
 from relay.cli.erase import held
-from relay.config import Config
+from relay.config import Config, load
 from relay.store.history.projector import batch
 from relay.store.history.values import Position
 from relay.topics import Cluster
@@ -144,6 +145,22 @@ def test_one_is_shown_with_every_attempt(filled: Relay) -> None:
     assert f"there is no delivery {delivery(9)}" in missing.err
 
 
+@pytest.mark.parametrize(
+    ("ids", "status", "told"),
+    [
+        ((delivery(8), delivery(9)), 3, "the history does not have any of these"),
+        ((), 2, "ID: takes 1 to 200: `relay replay` sends more (given: 0)"),
+        (tuple(map(delivery, range(201))), 2, "ID: takes 1 to 200: `relay replay` sends more (given: 201)"),
+    ],
+)
+def test_what_cannot_be_sent_once_more_is_told(filled: Relay, ids: tuple[str, ...], status: int, told: str) -> None:
+    """Before anything is."""
+    done = filled("deliveries", "redeliver", *ids)
+
+    assert (status, "") == (done.status, done.out)
+    assert told in done.err
+
+
 @pytest.mark.parametrize("command", [("deliveries", "list"), ("deliveries", "get", "x"), ("erase", "--lead", "x")])
 def test_where_there_is_no_history_it_says_what_makes_one(
     relay: Relay, command: tuple[str, ...], tmp_path: Path
@@ -181,7 +198,7 @@ async def test_attempts_are_shown_as_they_are_made(bootstrap: str) -> None:
 
 
 def test_a_lead_is_erased_and_what_kafka_holds_is_told(filled: Relay) -> None:
-    """Its deliveries and no other's; a second time there is nothing left."""
+    """Its deliveries and no other's; a second time there is nothing left. The audit has it once."""
     done = filled("erase", "--lead", "lead_1", "-o", "json")
     again = filled("erase", "--lead", "lead_1")
     left = filled("deliveries", "list", "-o", "json")
@@ -190,6 +207,9 @@ def test_a_lead_is_erased_and_what_kafka_holds_is_told(filled: Relay) -> None:
     assert [delivery(3)] == [one["id"] for one in left.json]
     assert 0 == again.status
     assert "nothing of lead_1 is in it" in again.err
+    (entry,) = asyncio.run(Audit(load(os.environ, None)).page()).entries
+    assert ("erased", "lead_1", {"deliveries": 2}) == (entry.action, entry.subject, entry.details)
+    assert entry.actor.startswith("cli:")
 
 
 def test_what_kafka_holds_is_told_by_topic_and_for_how_long() -> None:

@@ -1,12 +1,15 @@
 """What becomes of an endpoint that is gone or failing, and who hears of it, on a real Kafka."""
 
 import json
+import time
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from relay.pipeline.results import rfc3339
+from tests.builders import a_word
 from tests.kafka.driver import Relay, an_event, until
 from tests.kafka.journal import Journal
 from tests.kafka.test_bounds import figures
@@ -18,7 +21,7 @@ pytestmark = pytest.mark.kafka
 class Hasty(Relay):
     """Its workers take a second for relay's minute of 410s."""
 
-    worker_command = ("tests.kafka.hasty", "gone")
+    worker_command: tuple[str, ...] = ("tests.kafka.hasty", "gone")
 
     async def notices(self) -> list[dict[str, Any]]:
         """Each of its schema, under its subscription's id."""
@@ -32,6 +35,19 @@ class Hasty(Relay):
     async def subscription(self, ident: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(await self.do("subscriptions", "get", ident, "-o", "json"))
         return found
+
+    async def grown_old(self, *idents: str) -> None:
+        """As if they had been as they are for a month."""
+        records = {record.key.decode(): json.loads(record.value) for record in await self.read(self.subscriptions)}
+        month = {"created_at": an_instant(-30), "updated_at": an_instant(-30)}
+        await self.produce(
+            [(ident.encode(), json.dumps(records[ident] | month).encode()) for ident in idents],
+            topic=self.subscriptions,
+        )
+
+    @property
+    def subscriptions(self) -> str:
+        return f"{self.prefix}.subscriptions"
 
     async def emit_until_logged(self, event: str) -> int:
         """One event after another until a worker says so; how many."""
@@ -52,6 +68,11 @@ class Hasty(Relay):
 
     async def has_results(self, ident: str, count: int) -> bool:
         return (await self.counted(ident)).total() == count
+
+
+def an_instant(days: float) -> str:
+    """From now."""
+    return rfc3339(int((time.time() + days * 86_400) * 1000))  # noqa: TID251  workers tell it by the wall clock
 
 
 async def test_an_endpoint_that_is_gone_is_disabled_and_told_until_somebody_resumes_it(
@@ -157,3 +178,48 @@ async def test_an_endpoint_that_has_been_failing_is_told_and_so_is_its_recovery(
             ]
             assert failing["since"] == recovered["since"] < failing["at"] < recovered["at"]
             assert "active" == (await relay.subscription("ill"))["state"]
+
+
+async def test_what_others_told_to_be_failing_six_days_ago_is_disabled_or_recovers_here(
+    kafka: str, prefix: str, tmp_path: Path
+) -> None:
+    """
+    As relay runs: five days are five days. A worker that is no more told of both; the one that starts now disables
+    what fails still, and tells that the other is well. What it has failed for a moment is left as it is.
+    """
+    async with Journal() as journal:
+        with Hasty(kafka, prefix, tmp_path) as relay:
+            relay.worker_command = Relay.worker_command
+            await relay.prepare()
+            for ident, path in (("dead", "status/500/a"), ("well", "ok/b"), ("new", "status/500/c")):
+                await relay.subscribe(ident, journal.url(path))
+            await relay.grown_old("dead", "well", "new")
+            since, at = an_instant(-6.1), an_instant(-6)
+            words = [
+                a_word(subscription_id=ident, account_id="acct-1", since=since, at=at) for ident in ("dead", "well")
+            ]
+            await relay.produce(
+                [(word.subscription_id.encode(), json.dumps(dict(word.told)).encode()) for word in words],
+                topic=f"{prefix}.notices",
+            )
+            worker = relay.worker()
+
+            await relay.emit([an_event()])
+            await until(lambda: relay.logged("subscription.changed", 1))
+            await relay.emit([an_event()])
+            await until(lambda: relay.has_results("dead", 3), every=0.3)
+            assert await relay.end(worker) == 0
+
+            notices = {one["kind"]: one for one in await relay.notices()}
+            assert {"failing", "disabled", "recovered"} == set(notices)
+            assert ("dead", "failing", 500, since) == tuple(
+                notices["disabled"][name] for name in ("subscription_id", "reason", "status", "since")
+            )
+            assert ("well", "ok", since) == tuple(
+                notices["recovered"][name] for name in ("subscription_id", "reason", "since")
+            )
+            found = await relay.subscription("dead")
+            assert ("disabled", "relay worker", 2) == (found["state"], found["updated_by"], found["version"])
+            assert f"has taken nothing since {since}, for longer than RELAY_DISABLE_AFTER" in found["state_reason"]
+            assert "active" == (await relay.subscription("new"))["state"]
+            assert (await relay.counted("dead"))["retry"] == 2

@@ -35,7 +35,8 @@ FOR_EVER = Keep(age_ms=NOON_MS)  # the results of these tests are years old
 @pytest.fixture
 def relay(kafka: str, prefix: str, tmp_path: Path) -> Iterator[Relay]:
     with Relay(kafka, prefix, tmp_path) as one:
-        one.worker_command = ("tests.kafka.projecting",)
+        one.worker_command = ("relay", "console")
+        one.env |= {"RELAY_CONSOLE_ADDRESS": "127.0.0.1:0", "RELAY_HISTORY_RETENTION": "3650d"}
         yield one
 
 

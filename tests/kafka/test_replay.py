@@ -17,10 +17,13 @@ from relay.clock import SystemClock
 from relay.config import Config
 from relay.errors import Conflict, Invalid, NotFound
 from relay.model import State, Subscription, SubscriptionId
+from relay.replay.backlog import Backlog
 from relay.replay.dead_letters import DeadLetters
+from relay.replay.outbox import Outbox, Overtaken, transactional_id
 from relay.replay.sent import sent
 from relay.replay.service import Replays
-from relay.replay.values import MOST_AT_ONCE, Preview, Run, RunState, Wish
+from relay.replay.trial import trial_delivery
+from relay.replay.values import MOST_AT_ONCE, Lost, Preview, Run, RunState, Wish
 from relay.store.edits import Edit, change, delete, in_state
 from relay.store.history.rows import read
 from relay.store.history.values import Delivery as Told
@@ -244,6 +247,12 @@ async def not_shown(relay: Relay) -> None:
     await relay.delete_before(relay.events, result["event_partition"], result["event_offset"] + 1)
     lost = await sent(config, result, to, keys)
     assert "no longer holds it" in (lost.why or "")
+    place, end = (relay.events, result["event_partition"]), result["event_offset"] + 1
+    async with Replays(config) as replays:
+        preview = await replays.preview(to, Wish(from_offsets={place: 0}))
+        assert preview.lost == (Lost(topic=place[0], partition=place[1], first=0, end=end),)
+        by_time = await replays.preview(to, Wish(since_ms=0))
+        assert by_time.lost == (Lost(topic=place[0], partition=place[1], first=None, end=end),)
     assert "no-such-topic" not in await relay.topics()
 
 
@@ -310,3 +319,30 @@ def sent_of(replays: Replays, run: Run) -> int:
 def why_of(replays: Replays, run: Run) -> str | None:
     now = replays.run(run.id, account=None)
     return None if now is None else now.why
+
+
+async def test_a_batch_that_was_not_committed_is_never_sent(relay: Relay) -> None:
+    """A ghost's, fenced by whoever took its run on; and what it leaves in `.now` is no backlog."""
+    async with Journal() as journal:
+        await relay.prepare()
+        await relay.subscribe("ok", journal.url("ok/a"))
+        relay.worker(**QUICK)
+        config, to = configured(relay), await subscription(relay, "ok")
+        ident = transactional_id(config, "run_1")
+        one, other = (trial_delivery(to, "lead.updated", delivery_id=f"dlv_{n}", at_ms=1) for n in (1, 2))
+        async with Outbox(config, transactional_id=ident) as ghost:
+            await ghost._producer.begin_transaction()
+            await ghost._send([one], None)
+            await ghost._producer.abort_transaction()
+            async with Outbox(config, transactional_id=ident) as ours:
+                with pytest.raises(Overtaken):
+                    await ghost.put([one], None)
+                await ours.put([other], None)
+        async with Backlog(config) as backlog:
+            await until(lambda: "dlv_2" in journal.ids("ok/a"))
+            await until(lambda: settled(backlog))
+        assert journal.ids("ok/a") == {"dlv_2"}
+
+
+async def settled(backlog: Backlog) -> bool:
+    return await backlog.count() == 0

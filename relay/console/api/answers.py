@@ -1,5 +1,6 @@
 """JSON in, within bounds, and JSON out. Edge (aiohttp)."""
 
+import asyncio
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -16,6 +17,7 @@ from relay.console.keys import DESK, PRINCIPAL
 from relay.console.views import age
 
 MAX_BODY_BYTES = 1024 * 1024  # a subscription's record is at most that
+BODY_S = 30.0  # for a body: a megabyte at 300 kbit/s
 MAX_DEPTH = 64  # as of an event
 JSON = "application/json"
 
@@ -50,6 +52,20 @@ def query(request: web.Request) -> Asked:
     return once(request.query.items())
 
 
+async def received(request: web.Request) -> bytes:
+    """
+    The body's bytes; aiohttp bounds them by the application's `client_max_size`.
+
+    Raises:
+        Told: It did not come in time.
+    """
+    try:
+        async with asyncio.timeout(BODY_S):
+            return await request.read()
+    except TimeoutError:
+        raise Told(HTTPStatus.REQUEST_TIMEOUT, f"the body did not come within {BODY_S:.0f} s") from None
+
+
 async def body(request: web.Request, *, needed: bool = True) -> Asked:
     """
     The JSON object that was sent.
@@ -57,7 +73,7 @@ async def body(request: web.Request, *, needed: bool = True) -> Asked:
     Raises:
         Told: It is none, or too large, too deep, or said to be something else.
     """
-    raw = await request.read()  # which aiohttp bounds by the application's `client_max_size`
+    raw = await received(request)
     if not raw and not needed:
         return Asked({})
     if request.content_type != JSON:

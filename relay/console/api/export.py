@@ -1,5 +1,6 @@
 """A listing as CSV or NDJSON, a page at a time: whatever it holds, no more than a page is in memory. Edge (aiohttp)."""
 
+import asyncio
 from collections.abc import Callable
 
 import orjson
@@ -8,8 +9,11 @@ from aiohttp import web
 from relay.console import exports, views
 from relay.console.api.answers import asker, query
 from relay.console.api.deliveries import PATH, search
+from relay.errors import RelayError
 from relay.store.history.listing import MAX_LIMIT
 from relay.store.history.values import Delivery
+
+WRITE_S = 30.0  # for a client to take a page
 
 Write = Callable[[Delivery], bytes]
 
@@ -48,15 +52,27 @@ async def _streamed(
     )
     response.enable_chunked_encoding()
     await response.prepare(request)
-    await response.write(head)
-    while True:
-        await response.write(b"".join(write(one) for one in page.deliveries))
-        if page.cursor is None:
-            break
-        # A failure from here on breaks the connection: whoever reads sees that the end of the chunks is missing.
-        page = await desk.deliveries(who, wanted, cursor=page.cursor, limit=MAX_LIMIT)
-    await response.write_eof()
+    try:
+        raw = head + b"".join(map(write, page.deliveries))
+        while page.cursor is not None:
+            await _written(response, raw)
+            page = await desk.deliveries(who, wanted, cursor=page.cursor, limit=MAX_LIMIT)
+            raw = b"".join(map(write, page.deliveries))
+        await _written(response, raw)
+        await response.write_eof()
+    except (RelayError, TimeoutError, ConnectionError):
+        # Its status is gone already: whoever reads sees that the end of the chunks is missing.
+        if request.transport is not None:
+            request.transport.abort()
     return response
 
 
-ROUTES = [web.get(PATH + ".csv", csv), web.get(PATH + ".ndjson", ndjson)]
+async def _written(response: web.StreamResponse, raw: bytes) -> None:
+    async with asyncio.timeout(WRITE_S):
+        await response.write(raw)
+
+
+ROUTES = [
+    web.get(PATH + ".csv", csv, allow_head=False),  # which would read all of it for nothing
+    web.get(PATH + ".ndjson", ndjson, allow_head=False),
+]

@@ -16,10 +16,12 @@ from relay.errors import (
     TopicProblem,
     Unreachable,
 )
-from relay.store.history.values import Unavailable
+from relay.store.history.values import HistoryProblem, Unavailable
 
 CONTENT_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5  # a broker that restarts, or a database that is locked, is back by then or later
+
+AWAY = "something that this needs does not answer just now: try again in a moment"
 
 # The first that fits counts: a kind stands before what it is a kind of.
 STATUSES: tuple[tuple[type[RelayError], HTTPStatus], ...] = (
@@ -27,6 +29,7 @@ STATUSES: tuple[tuple[type[RelayError], HTTPStatus], ...] = (
     (TopicProblem, HTTPStatus.SERVICE_UNAVAILABLE),
     (Unreachable, HTTPStatus.SERVICE_UNAVAILABLE),
     (Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (HistoryProblem, HTTPStatus.SERVICE_UNAVAILABLE),
     (Stale, HTTPStatus.PRECONDITION_FAILED),
     (Conflict, HTTPStatus.CONFLICT),
     (NotFound, HTTPStatus.NOT_FOUND),
@@ -56,11 +59,18 @@ class Trouble:
         }
 
 
-def trouble(error: RelayError) -> Trouble:
-    """What a caller is told of it."""
+def trouble(error: RelayError, *, operator: bool = False) -> Trouble:
+    """
+    What a caller is told of it.
+
+    Args:
+        error: What went wrong.
+        operator: They may see every account; to others addresses of ours are nobody's business.
+    """
     status = next(status for kind, status in STATUSES if isinstance(error, kind))
     headers = {"Retry-After": str(RETRY_AFTER_S)} if status is HTTPStatus.SERVICE_UNAVAILABLE else {}
     if isinstance(error, Invalid) and status is HTTPStatus.UNPROCESSABLE_ENTITY:
         problems = tuple({"field": one.field, "rule": one.rule, "value": one.value} for one in error.problems)
         return Trouble(status=status, detail="; ".join(map(str, error.problems)), problems=problems)
-    return Trouble(status=status, detail=str(error), headers=headers)
+    away = status is HTTPStatus.SERVICE_UNAVAILABLE and not operator
+    return Trouble(status=status, detail=AWAY if away else str(error), headers=headers)

@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from aiohttp import web
 
-from relay.console.api.answers import Told, asker
+from relay.console.api.answers import Told, asker, received
 from relay.console.api.idempotency import MAX_KEY, Answers, Kept, Refusal, printed, sound
 
 HEADER = "Idempotency-Key"
@@ -38,7 +38,7 @@ def once(handler: Handler) -> Handler:
         if key is None:
             return await handler(request)
         answers, name = request.app[ANSWERS], (who.name, key)
-        print_ = printed(request.method, request.path_qs, await request.read())
+        print_ = printed(request.method, request.path_qs, await received(request))
         there = answers.begin(name, print_, asyncio.get_running_loop().time())
         if isinstance(there, Kept):
             return web.Response(

@@ -13,6 +13,7 @@ from relay.console.api.answers import Told, refused
 from relay.console.api.idempotency import Answers
 from relay.console.api.problems import Trouble, trouble
 from relay.console.api.repeats import ANSWERS
+from relay.console.keys import PRINCIPAL
 from relay.errors import RelayError
 
 log = structlog.get_logger()
@@ -32,7 +33,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
     except Told as told:
         return refused(told.trouble)
     except RelayError as error:
-        return refused(trouble(error))
+        who = request.get(PRINCIPAL)
+        return refused(trouble(error, operator=who is not None and who.account is None))
     except web.HTTPException as error:
         kept = {
             name: error.headers[name] for name in ("Allow", "WWW-Authenticate", "Retry-After") if name in error.headers

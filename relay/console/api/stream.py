@@ -106,4 +106,4 @@ def _event(kind: str, id_: str | None, data: object) -> bytes:
     return b"event: " + kind.encode() + b"\n" + named + b"data: " + orjson.dumps(data) + b"\n\n"
 
 
-ROUTES = [web.get(PATH, stream)]
+ROUTES = [web.get(PATH, stream, allow_head=False)]

@@ -38,10 +38,9 @@ async def created(request: web.Request) -> web.Response:
     desk, who = asker(request)
     asked = await body(request)
     secret, form = asked.text("secret"), _form(asked, but=("secret",))
-    asked.done()
     key = key_of(request)
     ident = None if key is None else subscription_id(who.name, key)
-    one, generated = await desk.create(who, form, secret=secret, ident=ident)
+    one, generated = await desk.create(who, form, secret=secret, ident=ident, wrong=asked.problems)
     location = f"{PATH}/{one['id']}"
     return answer({"subscription": one, "secret": generated}, HTTPStatus.CREATED, ETag=one["etag"], Location=location)
 
@@ -55,9 +54,8 @@ async def one(request: web.Request) -> web.Response:
 async def updated(request: web.Request) -> web.Response:
     desk, who = asker(request)
     asked = await body(request)
-    form = _form(asked)
-    asked.done()
-    return _shown(await desk.update(who, request.match_info["id"], form, if_match=_if_match(request)))
+    form, id_ = _form(asked), request.match_info["id"]
+    return _shown(await desk.update(who, id_, form, wrong=asked.problems, if_match=_if_match(request)))
 
 
 async def deleted(request: web.Request) -> web.Response:
@@ -98,10 +96,14 @@ async def rotated(request: web.Request) -> web.Response:
 
 
 def _form(asked: Asked, *, but: tuple[str, ...] = ()) -> dict[str, object]:
-    """What is for `forms.read_form`, which takes a command line's spellings too: of JSON, each field has its kind."""
+    """
+    For `forms.read_form`, which takes a command line's spellings too: of JSON each field has its kind, and what
+    has another is left out.
+    """
     for name, kinds in KINDS.items():
         asked.kind(name, kinds)
-    return asked.rest(but=but)
+    wrong = {problem.field for problem in asked.problems}
+    return {name: one for name, one in asked.rest(but=but).items() if name not in wrong}
 
 
 def _if_match(request: web.Request) -> str | None:

@@ -15,6 +15,7 @@ from relay.store.history.listing import LATEST_MS, holds
 from relay.workers import ask_all, configured
 
 HOLDER = "token:"  # what the name of a token's holder begins with
+SILENT = "some workers do not answer: there may be more"
 MAX_NOTICES = 1_000  # that are kept
 OPERATORS = "worker", "process"  # what of a lane is nobody's but an operator's
 
@@ -36,7 +37,11 @@ class Governing(Seat):
         nothing.
         """
         who.require(Scope.READ)
-        said = await ask_all(configured(self._means.config), Asked(subscription=subscription_id))
+        try:
+            addresses = configured(self._means.config)
+        except Invalid as why:  # an operator's to mend, and no caller's fault
+            return {"items": [], "total": 0, "trouble": [str(why) if who.account is None else SILENT]}
+        said = await ask_all(addresses, Asked(subscription=subscription_id))
         page = together([one.page for one in said if one.page])
         rows = [
             {name: one for name, one in row.items() if who.account is None or name not in OPERATORS}
@@ -45,7 +50,7 @@ class Governing(Seat):
         ]
         wrong = [str(error) for one in said for error in one.wrong]
         if who.account is not None:
-            wrong = ["some workers do not answer: there may be more"] if wrong else []
+            wrong = [SILENT] if wrong else []
         return {"items": rows, "total": page.total if who.account is None else len(rows), "trouble": wrong}
 
     async def reconcile(self, who: Principal, *, since_ms: int, until_ms: int | None = None) -> Report:

@@ -19,6 +19,8 @@ from relay.replay.service import Replays
 from relay.store.history.port import History
 from relay.store.keyring import KeyRing
 
+QUESTIONS = 8  # to the broker's logs at once: each is a connection of its own, and a page of records
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Means:
@@ -34,6 +36,7 @@ class Means:
     access: Opening[Access]
     notices: Opening[Notices]
     audit: Audit
+    asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUESTIONS))
     reconciling: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: it reads whole topics
 
 

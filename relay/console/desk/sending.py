@@ -61,7 +61,8 @@ class Sending(Seat):
             except (NotFound, Conflict) as why:
                 outcomes |= {one.delivery_id: str(why) for one in deliveries}
                 continue
-            run_id, told = await self._means.replays.get().redeliver(subscription, deliveries, by=who.name)
+            async with self._means.asking:
+                run_id, told = await self._means.replays.get().redeliver(subscription, deliveries, by=who.name)
             outcomes |= told
             runs.append(run_id)
             sent = sum(one is None for one in told.values())
@@ -73,7 +74,9 @@ class Sending(Seat):
     async def preview(self, who: Principal, subscription_id: str, wish: Wish) -> Preview:
         """What a replay would send, before there is one."""
         who.require(Scope.WRITE)
-        return await self._means.replays.get().preview(self._subscription(who, subscription_id), wish)
+        subscription = self._subscription(who, subscription_id)
+        async with self._means.asking:
+            return await self._means.replays.get().preview(subscription, wish)
 
     async def replay(self, who: Principal, subscription_id: str, wish: Wish) -> Run:
         """A replay is there, and is carried on by whichever console there is."""

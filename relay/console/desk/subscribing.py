@@ -1,6 +1,6 @@
 """Webhooks at the desk: seen, made, changed. Edge."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -86,7 +86,13 @@ class Subscribing(Seat):
         return self._seen(one, why)
 
     async def create(
-        self, who: Principal, form: Mapping[str, object], *, secret: str | None = None, ident: str | None = None
+        self,
+        who: Principal,
+        form: Mapping[str, object],
+        *,
+        secret: str | None = None,
+        ident: str | None = None,
+        wrong: Sequence[Problem] = (),
     ) -> tuple[dict[str, Any], str | None]:
         """
         A new one; and its secret where that was generated: it is shown this once.
@@ -96,9 +102,10 @@ class Subscribing(Seat):
             form: Field -> what was written, as `forms.read_form` takes it.
             secret: What it signs with; None: one is generated.
             ident: Its id where the form has none; None: one is made up.
+            wrong: What is wrong already, of fields that are not in the form.
         """
         who.require(Scope.WRITE)
-        values, key = self._checked(whose.own(who, form), secret, needed=NEEDED)
+        values, key = self._checked(whose.own(who, form), secret, needed=NEEDED, wrong=wrong)
         subscription_id = SubscriptionId(values.pop("id", None) or ident or new_id())
         used, means = key or generated_secret(), self._means
         new = made(subscription_id, values, used, means.keys, by=who.name, now_ms=means.clock.now_ms())
@@ -111,6 +118,7 @@ class Subscribing(Seat):
         subscription_id: str,
         form: Mapping[str, object],
         *,
+        wrong: Sequence[Problem] = (),
         version: int | None = None,
         if_match: str | None = None,
     ) -> dict[str, Any]:
@@ -121,6 +129,7 @@ class Subscribing(Seat):
             who: Who does it.
             subscription_id: Which.
             form: Field -> what was written; neither `id` nor `account_id`, which never change.
+            wrong: As of `create`.
             version: The version that was looked at; None: whichever is newest.
             if_match: Likewise, as the header says it.
         """
@@ -128,7 +137,7 @@ class Subscribing(Seat):
         fixed = [Problem(field, "never changes: leave it out") for field in ("id", "account_id") if field in form]
         if fixed:
             raise Invalid(*fixed)
-        values, _ = self._checked(form, None)
+        values, _ = self._checked(form, None, wrong=wrong)
         keys = self._means.keys
         return await self._change(
             who, subscription_id, lambda old: fitting(amended(old, values, keys), keys), version, if_match
@@ -218,7 +227,12 @@ class Subscribing(Seat):
         return views.subscription(one, public_keys(one, self._means.keys) if signs else None, unreadable=unreadable)
 
     def _checked(
-        self, form: Mapping[str, object], secret: str | None, *, needed: tuple[str, ...] = ()
+        self,
+        form: Mapping[str, object],
+        secret: str | None,
+        *,
+        needed: tuple[str, ...] = (),
+        wrong: Sequence[Problem] = (),
     ) -> tuple[dict[str, Any], bytes | None]:
         """
         The values and the secret.
@@ -226,7 +240,9 @@ class Subscribing(Seat):
         Raises:
             Invalid: Every problem, what is missing among them.
         """
-        problems = [Problem(field, "is needed") for field in needed if form.get(field) is None]
+        known = {problem.field for problem in wrong}
+        missing = [field for field in needed if form.get(field) is None and field not in known]
+        problems = [*wrong, *(Problem(field, "is needed") for field in missing)]
         values: dict[str, Any] = {}
         key: bytes | None = None
         given = {field: one for field, one in form.items() if one is not None or field not in needed}

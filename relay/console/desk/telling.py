@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from relay.access.values import Principal, Scope
-from relay.console.ages import UNREAD, Age, aged
+from relay.console.ages import SILENT, Age, aged
 from relay.console.desk.means import Seat
 from relay.errors import Invalid, NotFound, RelayError
 from relay.model import Subscription, SubscriptionId
@@ -42,7 +42,8 @@ class Telling(Seat):
         one = self._means.roster.all().get(SubscriptionId(detail.delivery.subscription_id))
         subscription = one if isinstance(one, Subscription) and who.sees(one.account_id) else None
         keys = self._means.keys if who.may(Scope.WRITE) else None
-        return await sent(self._means.config, result, subscription, keys)
+        async with self._means.asking:
+            return await sent(self._means.config, result, subscription, keys)
 
     async def overview(
         self, who: Principal, *, subscription_id: str | None = None, since_ms: int, until_ms: int
@@ -64,19 +65,20 @@ class Telling(Seat):
         return await self._means.history.sparklines(subscription_ids, account=who.account, since_ms=since_ms)
 
     async def trouble(self) -> list[str]:
-        """What is not there that calls need, in words; empty: all of it is."""
-        wrong = [] if (age := await self.age()).behind_s is not None or age.trouble == UNREAD else [str(age.trouble)]
-        for needed in (self._means.access.get, self._means.roster.all):
+        """What is not there that calls need, in words for anybody; empty: all of it is."""
+        wrong = [SILENT] if (await self.age()).trouble == SILENT else []
+        needed = {"tokens": self._means.access.get, "subscriptions": self._means.roster.all}
+        for what, get in needed.items():
             try:
-                needed()
-            except RelayError as why:
-                wrong.append(str(why))
+                get()
+            except RelayError:
+                wrong.append(f"the {what} could not be read yet")
         return wrong
 
     async def age(self) -> Age:
         """How old the history is. Never raises: a store that does not answer is told as the trouble that it is."""
         try:
             age = await self._means.history.age()
-        except Unavailable as why:
-            return Age(as_of_ms=None, behind_s=None, trouble=str(why))
+        except Unavailable:  # the log has the rest of it: where the database is, is nobody's business
+            return Age(as_of_ms=None, behind_s=None, trouble=SILENT)
         return aged(age, self._means.clock.now_ms())

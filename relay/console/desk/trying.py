@@ -85,7 +85,8 @@ class Trying(Seat):
             theirs = newest is not None and who.sees(newest.lead_account_id)
             if newest is not None and theirs and newest.event_topic is not None:
                 source = Source(newest.event_topic, newest.event_partition or 0, newest.event_offset or 0)
-                record = (await records(self._means.config, [source]))[source]
+                async with self._means.asking:
+                    record = (await records(self._means.config, [source]))[source]
                 if not isinstance(record, Gone):
                     event = read_event(record, max_bytes=self._means.config.max_event_bytes)
                     if not isinstance(event, Skipped) and who.sees(event.account_id):

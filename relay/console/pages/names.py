@@ -1,0 +1,29 @@
+"""Webhook Names of ids, as far as somebody may see them. Edge."""
+
+from collections.abc import Iterable
+
+from relay.console.pages.visit import Visit
+from relay.errors import Conflict, NotFound, Unreachable
+
+MOST = 200  # of a list to choose from; others are found by the page of the webhook
+
+
+async def names(visit: Visit, ids: Iterable[str]) -> dict[str, str]:
+    """Those that are known; a webhook that was deleted, or cannot be asked for now, goes by its id."""
+    known: dict[str, str] = {}
+    for one in set(ids):
+        try:
+            known[one] = (await visit.desk.subscription(visit.who, one))["name"]
+        except (NotFound, Conflict, Unreachable):
+            continue
+    return known
+
+
+async def every_name(visit: Visit, also: Iterable[str | None]) -> dict[str, str]:
+    """Those of the newest webhooks, to choose from, and of these."""
+    try:
+        page = await visit.desk.subscriptions(visit.who, limit=MOST)
+    except Unreachable:
+        return {}
+    known = {one["id"]: one["name"] for one in page.items}
+    return known | await names(visit, {one for one in also if one and one not in known})

@@ -1,0 +1,68 @@
+"""How all of it fares: lanes, and the proof that nothing is missing. Edge."""
+
+from aiohttp import web
+
+from relay.console.api.problems import AWAY
+from relay.console.pages import forms, notices, proof, words
+from relay.console.pages.names import names
+from relay.console.pages.visit import Visit, handled
+from relay.errors import Conflict, Invalid, TopicProblem, Unreachable
+
+DEFAULT = "1h"
+RANGES_MS = {"15m": 15 * words.MINUTE_MS, "1h": words.HOUR_MS, "6h": 6 * words.HOUR_MS, "24h": words.DAY_MS}
+
+
+async def lanes(visit: Visit) -> web.Response:
+    """Of each webhook with work, worst first."""
+    try:
+        page = await visit.desk.lanes(visit.who)
+    except Invalid as invalid:  # no worker can be asked: its address is not known
+        page = {"items": [], "total": 0, "trouble": [str(invalid) if visit.who.account is None else AWAY]}
+    known = await names(visit, [one["subscription_id"] for one in page["items"]])
+    rows = [
+        dict(one)
+        | {
+            "name": known.get(one["subscription_id"], one["subscription_id"]),
+            "chip": words.chip(words.LANE_STATES, one["state"]),
+            "retry_ms": words.parsed(one["retry_at"]),
+        }
+        for one in page["items"]
+    ]
+    return await visit.page("lanes.html", rows=rows, total=page["total"], trouble=page["trouble"])
+
+
+async def reconcile(visit: Visit) -> web.Response:
+    """Whether every match of a time has its outcome; nothing is read before somebody asks."""
+    asked, report, problem = visit.asked("since"), None, ""
+    name = asked if asked in RANGES_MS else DEFAULT
+    if asked:
+        try:
+            report = await visit.desk.reconcile(visit.who, since_ms=visit.now_ms - RANGES_MS[name])
+        except (Invalid, Conflict, TopicProblem, Unreachable) as error:
+            problem = str(error)
+    return await visit.page(
+        "reconcile.html",
+        report=None if report is None else proof.shown(report),
+        problem=problem,
+        since=name,
+        ranges=list(RANGES_MS),
+        again=forms.query({"since": name}),
+    )
+
+
+async def noticed(visit: Visit) -> web.Response:
+    """What people must hear of."""
+    told = await visit.desk.notices(visit.who)
+    known = await names(visit, {str(one.get("subscription_id")) for one in (*told.notices, *told.standing)})
+    return await visit.page(
+        "notices.html",
+        rows=[notices.row(one, known) for one in told.notices],
+        standing=[notices.row(one, known) for one in told.standing],
+    )
+
+
+ROUTES = [
+    web.get("/notices", handled(noticed)),
+    web.get("/lanes", handled(lanes)),
+    web.get("/reconcile", handled(reconcile)),
+]
