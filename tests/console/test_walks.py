@@ -14,15 +14,13 @@ from playwright.async_api import Page, expect
 
 from relay.samples import ACCOUNT
 from tests.absent import without
-from tests.console.browser import NoBrowser, chromium
+from tests.console.browser import SEEN_MS, NoBrowser, chromium
 from tests.console.stack import Answering, Console
 from tests.kafka.driver import until
 
 pytestmark = pytest.mark.kafka
 
-SEEN_MS = 30_000  # a worker that has just started has its partitions by then, and a busy machine has drawn a page
 DELAYS = {"RELAY_RETRY_DELAYS": "1s,1s", "RELAY_HOLD_DELAYS": "1s,2s", "RELAY_COMMIT_INTERVAL_S": "0.2"}
-expect.set_options(timeout=SEEN_MS)
 
 
 class Walk:

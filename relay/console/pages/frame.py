@@ -76,20 +76,14 @@ def navigation(who: Principal, path: str) -> list[Group]:
     return groups
 
 
-def banners(age: Age, *, operator: bool) -> list[Banner]:
-    """
-    What everybody should know of the history.
-
-    Args:
-        age: How old it is.
-        operator: They may see every account; to others addresses of ours are nobody's business.
-    """
+def banners(age: Age) -> list[Banner]:
+    """What everybody should know: a history that is late is so because the broker, or the database, holds it up."""
     if age.trouble is None:
         return []
     if age.as_of_ms is None:
-        told = f"{age.trouble}." if operator else "try again in a moment."
-        return [Banner(tone="bad", title="The history cannot be shown now:", text=told)]
-    return [Banner(tone="wait", title="The history is late:", text=f"{age.trouble}.")]
+        return [Banner(tone="bad", title="The history cannot be shown now:", text=f"{age.trouble}.")]
+    held = "Kafka or the database holds it up, and what came since is not shown yet."
+    return [Banner(tone="wait", title="The history is late:", text=f"{age.trouble}. {held}")]
 
 
 def person(name: str) -> str:

@@ -68,7 +68,7 @@ class Visit:
             "person": frame.person(self.who.name),
             "may_write": self.who.may(Scope.WRITE),
             "navigation": frame.navigation(self.who, self.request.path),
-            "banners": [*frame.banners(age, operator=self.who.account is None), *self.banners],
+            "banners": [*frame.banners(age), *self.banners],
             "age": age,
             "now_ms": self.now_ms,
             "here": self.request.path_qs,

@@ -44,15 +44,7 @@ def test_the_page_that_somebody_is_on_is_marked() -> None:
 )
 def test_a_history_that_is_late_or_gone_is_told_on_every_page(age: Age, tones: list[str]) -> None:
     """And one that is as it should be is not."""
-    assert tones == [one.tone for one in frame.banners(age, operator=True)]
-
-
-def test_where_the_database_is_is_told_to_operators_alone() -> None:
-    """A customer has no use for it."""
-    age = Age(as_of_ms=None, behind_s=None, trouble="10.0.0.7:5432 does not answer")
-
-    assert "10.0.0.7" in frame.banners(age, operator=True)[0].text
-    assert "10.0.0.7" not in frame.banners(age, operator=False)[0].text
+    assert tones == [one.tone for one in frame.banners(age)]
 
 
 @pytest.mark.parametrize("path", ["https://a.example/", "//a.example", "/\\a.example", "", "/a\nb", "javascript:x"])
