@@ -4,7 +4,7 @@
 #
 #   deploy/acls.sh worker   User:relay-worker   --bootstrap-server kafka-1:9093 --command-config admin.properties
 #   deploy/acls.sh console  User:relay-console  --bootstrap-server …            also: relay deliveries, erase, reconcile
-#   deploy/acls.sh operator User:relay-operator --bootstrap-server …            relay topics, check, subscriptions, tokens
+#   deploy/acls.sh operator User:relay-operator --bootstrap-server …            relay topics, check, subscriptions, tokens, reconcile
 #   deploy/acls.sh trial    User:relay-operator --bootstrap-server …            besides: relay send, topics apply --with-events
 #
 # Reads RELAY_TOPIC_PREFIX, RELAY_GROUP and RELAY_EVENTS_TOPICS as relay does, and calls Kafka's own kafka-acls.sh, which
@@ -49,9 +49,9 @@ case $role in
     allow --operation Read --operation DescribeConfigs --topic "$prefix." --resource-pattern-type prefixed # shows all of it
     allow --operation Write --topic "$prefix.deliveries.now" --topic "$prefix.subscriptions" --topic "$prefix.notices" \
       --topic "$prefix.runs" --topic "$prefix.tokens" --topic "$prefix.audit"
-    allow --operation Read --group "$prefix.notices" # sends them to RELAY_NOTICES_URL
     # replays wait for what is undelivered; a reconciliation goes as far as the group has come
     allow --operation Describe --group "$prefix.deliveries" --group "$group"
+    allow --operation Read --group "$prefix.notices" # RELAY_NOTICES_URL: what was sent there
     allow --operation Write --transactional-id "$prefix.subscriptions" --transactional-id "$prefix.tokens"
     allow --operation Write --transactional-id "$prefix.runs" --resource-pattern-type prefixed # one a run
     ;;
@@ -60,6 +60,8 @@ case $role in
     allow --operation Create --operation Describe --operation DescribeConfigs \
       --topic "$prefix." --resource-pattern-type prefixed
     allow --operation Describe --group "$prefix.deliveries" # how much a delivery topic still holds
+    allow --operation Read --topic "$prefix.progress" --topic "$prefix.results" --topic "$prefix.dead-letters"
+    allow --operation Describe --group "$group" # what it has committed must have been told of
     allow --operation Read --operation Write --topic "$prefix.subscriptions"
     allow --operation Write --topic "$prefix.notices" # that a disabled one is active again
     allow --operation Read --operation Write --topic "$prefix.tokens"

@@ -13,6 +13,7 @@ is acknowledged.
     pipeline/                          the path; its docstring says which modules are pure
     processes/                         several workers under one command
     store/                             subscriptions on their compacted topic, secrets sealed
+    completeness/                      whether everything that matched has an outcome
     topics                             what must exist on the broker, and what of it does not               pure
     retention                          how long topics keep what they hold                                  pure
     batches                            records of a fetch, also where the client gives up on one            edge
@@ -20,6 +21,7 @@ is acknowledged.
     receiver samples                   a receiver that verifies, and events to send: for trying things out  edge
     verification                       what a receiver does with signatures                                 pure
     workers                            what workers say of their lanes                                      edge
+    replay/                            sent again, or sent to try; a worker needs none of it
     console/                           what people may see and do over HTTP; a worker needs none of it
     cli/                               the commands                                                         edge
     clock log metrics                  time, log lines and figures, each named in one place

@@ -63,6 +63,21 @@ async def watched(work: Coroutine[Any, Any, T], hopeless: Coroutine[Any, Any, Ex
     return outcome
 
 
+async def within(work: Coroutine[Any, Any, T], seconds: float, late: Exception) -> T:
+    """
+    What the work comes to, if it does in time; else it is ended, however it resists: `asyncio.timeout` asks only once.
+
+    Raises:
+        Exception: `late`.
+    """
+
+    async def hopeless() -> Exception:
+        await asyncio.sleep(seconds)
+        return late
+
+    return await watched(work, hopeless())
+
+
 async def _end(work: asyncio.Future[Any], seconds: float) -> None:
     """Cancelled, and again, until it is over; so long after the first time, and then each AGAIN_S."""
     while not work.done():

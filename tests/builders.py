@@ -183,11 +183,12 @@ def some_notices(
     metrics: Metrics | None = None,
     clock: Clock | None = None,
     edit: Callable[[Edit], Awaitable[Changes]] = nothing_edited,
+    health: Health | None = None,
 ) -> Notices:
     """A worker's, with the rules as they are."""
     clock = clock or ManualClock()
     return Notices(
-        Health(),
+        Health() if health is None else health,
         Disable(edit, clock=clock),
         produce=produce,
         room=room,

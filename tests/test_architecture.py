@@ -49,6 +49,13 @@ PURE = (
     *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
     *(f"relay/console/{name}.py" for name in ("etags", "cursors", "ages", "views", "exports", "desk/whose")),
     *(f"relay/console/api/{name}.py" for name in ("asked", "problems", "idempotency")),
+    *(
+        f"relay/console/pages/{name}.py"
+        for name in (
+            *("words", "charts", "figures", "hooks", "story", "bodies", "curl", "forms", "asking", "wishes", "frame"),
+            *("running", "buried", "notices", "proof", "deeds"),
+        )
+    ),
     *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
 )
 # Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.
@@ -208,6 +215,10 @@ RUN_FOR_REAL = {
     "tests/api/test_console.py": (
         *("answers", "routes", "repeats", "stream", "export", "deliveries", "sends", "governing", "burying"),
         *("means", "subscribing", "telling", "sending", "trying", "roster", "server", "health", "keys"),
+    ),
+    "tests/console/test_pages.py": (
+        *("access", "editing", "trials", "letters", "names", "operations", "people", "visit", "rendering"),
+        *("overview", "webhooks", "replays"),
     ),
     "tests/cli/test_lanes.py": ("workers",),
     "tests/api/test_views.py": ("ages", "etags"),

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from relay.ending import begin, watched
+from relay.ending import begin, watched, within
 from relay.errors import Conflict, Unreachable
 
 
@@ -55,6 +55,16 @@ async def test_hopeless_work_is_ended_however_it_resists() -> None:
         await watched(work(), hopeless())
 
     assert work.times == 0
+
+
+async def test_work_that_is_late_is_ended_however_it_resists() -> None:
+    """And what is in time is what it comes to."""
+    stubborn, late = Stubborn(2), Unreachable("late")
+
+    with pytest.raises(Unreachable, match="late"):
+        await within(stubborn(), 0.01, late)
+    assert 0 == stubborn.times
+    assert 7 == await within(asyncio.sleep(0, 7), 60, late)
 
 
 async def test_work_that_is_cancelled_is_ended_however_it_resists() -> None:

@@ -164,7 +164,7 @@ def described(node: Any, path: str = "") -> Iterator[tuple[str, str | None]]:  #
         yield from described(node["additionalProperties"], f"{path}*.")
 
 
-@pytest.mark.parametrize("name", ["event", "result", "notice", "token", "audit"])
+@pytest.mark.parametrize("name", ["event", "result", "notice", "progress", "token", "audit"])
 def test_a_schema_is_one_of_its_draft_and_describes_every_field(name: str) -> None:
     """2020-12; a description is a sentence or more."""
     jsonschema_rs.meta.validate(schema(name))
@@ -527,7 +527,7 @@ def test_every_notice_validates_and_no_field_may_be_left_out_or_added() -> None:
     seen: set[tuple[str, str]] = set()
 
     for reply in replies():
-        days = noticed(*[reply] * 6, every_s=86_400)
+        days = noticed(*[reply] * 7, every_s=86_400)
         for one in noticed(reply, reply, ok) + noticed(gone, reply, gone, gone, ok) + days:
             validator("notice").validate(one)
             seen.add((one["kind"], one["reason"]))

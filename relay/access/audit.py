@@ -3,10 +3,8 @@ The audit: who did what to what (DESIGN.md section 4). Written here for what is 
 backwards, for people ask what happened last. Edge (aiokafka).
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import NamedTuple
+from collections.abc import Coroutine
+from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -15,15 +13,17 @@ from relay.access.codec import decode_entry, outgoing
 from relay.access.values import AuditEntry
 from relay.broker import kafka_settings
 from relay.config import Config
-from relay.ending import begin, let_go
+from relay.ending import begin, let_go, within
 from relay.errors import Invalid, Malformed, Problem, Unreachable
-from relay.model import Record
+from relay.model import Outgoing, Record
 from relay.pipeline.results import rfc3339
 from relay.refusals import lost
 from relay.settings import shown
 from relay.store.follow import Follower
 from relay.store.writer import Writer
 from relay.topics import Topics
+
+T = TypeVar("T")
 
 ANSWER_S = 10.0  # of the broker's, for one entry or one page; a person waits for it
 STEP = 500  # offsets that are read at a time: each edit has two, its entry and its transaction's marker
@@ -56,17 +56,7 @@ class Audit:
             NotAllowed: It refuses us.
             TopicProblem: There is no such topic.
         """
-        await self._log.look()
-        record = outgoing(entry, self._topic)
-        producer = AIOKafkaProducer(**kafka_settings(self._config), acks="all")
-        async with self._answering(", and it may have been recorded"):
-            await begin(producer)
-            try:
-                await producer.send_and_wait(
-                    record.topic, key=record.key, value=record.value, partition=record.partition
-                )
-            finally:
-                await let_go(producer.stop())
+        await self._answered(self._recorded(outgoing(entry, self._topic)), ", and it may have been recorded")
 
     async def page(self, cursor: str | None = None, limit: int = 50, *, account: str | None = None) -> Page:
         """
@@ -82,12 +72,20 @@ class Audit:
             Unreachable, NotAllowed, TopicProblem: As of `record`.
         """
         before = _read(cursor, limit)
+        return await self._answered(self._page(before, limit, account), "")
+
+    async def _recorded(self, record: Outgoing) -> None:
+        await self._log.look()
+        producer = AIOKafkaProducer(**kafka_settings(self._config), acks="all")
+        await begin(producer)
+        try:
+            await producer.send_and_wait(record.topic, key=record.key, value=record.value, partition=record.partition)
+        finally:
+            await let_go(producer.stop())
+
+    async def _page(self, before: int | None, limit: int, account: str | None) -> Page:
         transactions = await self._log.look()
-        settings = kafka_settings(self._config)
-        async with (
-            self._answering(""),
-            Follower(settings, self._topic, committed_only=transactions) as follower,
-        ):
+        async with Follower(kafka_settings(self._config), self._topic, committed_only=transactions) as follower:
             first, end = await follower.begin(), await follower.end()
             at = end if before is None else min(before, end)
             entries: list[AuditEntry] = []
@@ -104,13 +102,10 @@ class Audit:
                 at = step
         return Page(entries, str(at) if at > first else None)
 
-    @asynccontextmanager
-    async def _answering(self, doubt: str) -> AsyncIterator[None]:
+    async def _answered(self, work: Coroutine[Any, Any, T], doubt: str) -> T:
+        late = Unreachable(f"the broker has not answered for {ANSWER_S:.0f} s{doubt}")
         try:
-            async with asyncio.timeout(ANSWER_S):
-                yield
-        except TimeoutError:
-            raise Unreachable(f"the broker has not answered for {ANSWER_S:.0f} s{doubt}") from None
+            return await within(work, ANSWER_S, late)
         except KafkaError as error:
             raise lost(error, self._config.kafka_bootstrap_servers, doubt) from error
 

@@ -17,7 +17,8 @@ from relay.access.values import Principal, Scope, Token
 from relay.broker import kafka_settings
 from relay.clock import Clock, SystemClock
 from relay.config import Config
-from relay.errors import Conflict, NotAllowed, NotFound
+from relay.ending import within
+from relay.errors import Conflict, NotAllowed, NotFound, Unreachable
 from relay.model import Outgoing, Record
 from relay.pipeline.results import rfc3339
 from relay.refusals import lost
@@ -30,6 +31,7 @@ from relay.topics import Topics
 log = structlog.get_logger()
 
 MOST_TOKENS = 100_000  # that there may be at once: each console holds them all, at some 1 KiB each
+EDIT_S = 30.0  # of one change: a person waits for it, and some rivals are let go first
 FIRST = Principal(name="console", scope=Scope.ADMIN)  # who makes the first one
 
 
@@ -211,7 +213,8 @@ class Access:
             at = rfc3339(self._clock.now_ms())
             return [*written, *(outgoing(one, self._audit) for one in audited(existing, changes, by=by.name, at=at))]
 
-        await self._writer.write(decide)
+        late = f"the broker has not done this for {EDIT_S:.0f} s, and the tokens may have been changed"
+        await within(self._writer.write(decide), EDIT_S, Unreachable(late))
         return changes
 
     def _counting(self, token: Token | None) -> Token | None:

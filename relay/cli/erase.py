@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from relay.access.values import Action
 from relay.broker import Broker
+from relay.cli.audit import record
 from relay.cli.common import Common, run, tell, write_json, write_table
 from relay.cli.history import opened
 from relay.cli.patience import ask
@@ -28,7 +30,7 @@ def erase(*, lead: str, common: Common = COMMON) -> int:
     config = common.load("kafka_bootstrap_servers")
     erased = run(_erase(config, lead))
     tell(f"{erased} deliveries of {lead} are gone from the history" if erased else f"nothing of {lead} is in it")
-    topics = held(config, ask(config, _cluster(config), doubt="; what Kafka still holds is not known"))
+    topics = held(config, ask(config, _told(config, lead, erased), doubt="; what Kafka still holds is not known"))
     if common.output == "json":
         write_json({"lead_id": lead, "deliveries": erased, "topics": topics})
         return 0
@@ -70,7 +72,10 @@ async def _erase(config: Config, lead: str) -> int:
         return await history.erase(lead)
 
 
-async def _cluster(config: Config) -> Cluster:
+async def _told(config: Config, lead: str, erased: int) -> Cluster:
+    """The audit has it; what there is."""
+    if erased:
+        await record(config, Action.ERASED, None, lead, {"deliveries": erased})
     topics = Topics(config.topic_prefix)
     async with Broker(config) as broker:
         there = await broker.topics()

@@ -86,7 +86,7 @@ class Counts:
     def paint(self, run: Run, generation: int) -> None:
         """This is told of these offsets, after everything that was told before."""
         value = (generation + 1) << _GENERATION | run.matches + _KNOWN
-        end = run.first + run.count
+        end = run.first + run.length
         for bucket in range(run.first >> BITS, (end - 1 >> BITS) + 1):
             start = bucket << BITS
             self._paint(bucket, max(run.first - start, 0), min(end - start, BUCKET), value)

@@ -75,7 +75,7 @@ def _gaps(known: Iterator[Run], first: int, end: int) -> Iterator[tuple[int, int
             break
         if run.first > first:
             yield first, run.first
-        first = max(first, run.first + run.count)
+        first = max(first, run.first + run.length)
     if first < end:
         yield first, end
 
@@ -98,10 +98,10 @@ class _Sums:
     def run(self, run: Run) -> None:
         """So many events with so many matches each."""
         self.first = run.first if self.first is None else self.first
-        self.end = run.first + run.count
+        self.end = run.first + run.length
         if run.matches != NO_RECORD:
-            self.events += run.count
-            self.matches += run.count * run.matches
+            self.events += run.length
+            self.matches += run.length * run.matches
 
     def event(self, offset: int, matches: int, states: tuple[int, int, int, int], replayed: int) -> None:
         """What came of one event."""
@@ -125,7 +125,7 @@ def _covered(at: Partition, counts: Counts, outcomes: Outcomes) -> Iterator[Rang
         came = {offset: (states, replayed) for offset, states, replayed in outcomes.counted(bucket)}
         for run in counts.runs(bucket):
             sums.run(run)
-            for offset in range(run.first, run.first + run.count) if run.matches > 0 else _within(came, run):
+            for offset in range(run.first, run.first + run.length) if run.matches > 0 else _within(came, run):
                 states, replayed = came.get(offset, ((0, 0, 0, 0), 0))
                 sums.event(offset, max(run.matches, 0), states, replayed)
     if sums.first is None:
@@ -140,4 +140,4 @@ def _covered(at: Partition, counts: Counts, outcomes: Outcomes) -> Iterator[Rang
 
 
 def _within(came: Mapping[int, object], run: Run) -> Iterator[int]:
-    return (offset for offset in came if run.first <= offset < run.first + run.count)
+    return (offset for offset in came if run.first <= offset < run.first + run.length)

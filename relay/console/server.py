@@ -45,7 +45,7 @@ log = structlog.get_logger()
 
 ACCESS: web.AppKey[Opening[Access]] = web.AppKey("access", Opening)
 ANYBODY = ("/livez", "/readyz")  # may ask these
-PAGES = "relay.console.pages"
+PAGES = "relay.console.pages.routes"
 MAX_LINE = 32 * 1024  # of a request: a search has ten fields of 256 characters, and each may be twelve of a URL
 STOP_S = 5.0  # for requests under way; a live stream is told to end first
 

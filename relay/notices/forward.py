@@ -8,7 +8,7 @@ logged, and passed, and it stands on its topic still. Nothing that happens here 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from relay.model import Reply, Signature
 from relay.notices.message import Again, Passed, Sent, message_id, outcome, request
 from relay.pipeline.client import POLL_MAX_MS
 from relay.pipeline.notice import Word, read
-from relay.pipeline.own import Own, Place
+from relay.pipeline.own import Own
 from relay.pipeline.settle import reason_of
 from relay.pipeline.sign import OpenedSecret, Signer
 from relay.pipeline.start import establish_start
@@ -65,18 +65,16 @@ def signer_of(config: Config) -> Signer:
 class Forward:
     """Of one console."""
 
-    def __init__(self, config: Config, *, own: Collection[Place] = (), clock: Clock | None = None) -> None:
+    def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
         """
         Args:
             config: Where to, and what may be called.
-            own: Relay's own listeners, which are never called; brokers are found.
             clock: The machine's, unless told otherwise.
 
         Raises:
             ConfigProblem: The secret cannot be used.
         """
         self._config = config
-        self._own = frozenset(own)
         self._clock = clock or SystemClock()
         self._topic = Topics(config.topic_prefix).notices  # and so the group is called
         self._url = config.notices_url or ""
@@ -113,7 +111,7 @@ class Forward:
             if not transactions:
                 await broker.touch([self._topic])
             partitions = await broker.topics()
-            own = Own(config, self._own | set(broker.brokers()))
+            own = Own(config, {config.console_address, config.metrics_address, *broker.brokers()})
         if self._topic not in partitions:
             raise TopicProblem(f"there is no topic {self._topic}: `relay topics apply` makes it")
         await own.look(())

@@ -25,7 +25,7 @@ class Run(NamedTuple):
     """Offsets in a row."""
 
     first: int
-    count: int
+    length: int
     matches: int  # of each, or NO_RECORD
 
 
@@ -114,7 +114,7 @@ class Told:
         if (self.topic, self.partition, self.generation) != (later.topic, later.partition, later.generation):
             return None
         runs = sorted((*self.runs, *later.runs))
-        if any(one.first + one.count > other.first for one, other in pairwise(runs)):
+        if any(one.first + one.length > other.first for one, other in pairwise(runs)):
             return None
         began_ms = min(self.began_ms, later.began_ms)
         return Told(
@@ -160,7 +160,7 @@ def lost_record(lost: Lost, *, now_ms: int, worker: str) -> bytes:
 def _split(runs: Sequence[Run]) -> Iterator[Sequence[Run]]:
     some: list[Run] = []
     for run in _short(runs):
-        if some and (len(some) >= RUNS or run.first + run.count - some[0].first > SPAN):
+        if some and (len(some) >= RUNS or run.first + run.length - some[0].first > SPAN):
             yield some
             some = []
         some.append(run)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.access.codec import decode_entry, decode_token, encode_entry, encode_token, outgoing, shown
+from relay.access.codec import MAX_RECORD_BYTES, decode_entry, decode_token, encode_entry, encode_token, outgoing, shown
 from relay.access.values import Action, AuditEntry, Scope, Token
 from relay.errors import Malformed
 from tests.access.test_register import NOON, a_token
@@ -113,6 +113,19 @@ def test_any_other_bytes_are_malformed(value: bytes) -> None:
     for read in (lambda: decode_token(b"tok_1", value), lambda: decode_entry(value)):
         with pytest.raises(Malformed):
             read()
+
+
+def test_what_is_larger_than_anything_of_ours_is_not_looked_at() -> None:
+    """However well it reads."""
+    entry = AuditEntry(at=NOON, actor="ann", action="erased", account_id=None, subject="lead-1")
+
+    for read, value in (
+        (lambda value: decode_token(b"tok_1", value), encode_token(a_token())),
+        (decode_entry, encode_entry(entry)),
+    ):
+        read(value.ljust(MAX_RECORD_BYTES))
+        with pytest.raises(Malformed, match="over 65536 bytes"):
+            read(value.ljust(MAX_RECORD_BYTES + 1))
 
 
 def test_an_entry_of_the_most_that_anybody_does_fits() -> None:

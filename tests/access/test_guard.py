@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from aiohttp import ClientSession, web
@@ -55,9 +55,9 @@ class Door:
 
 
 @asynccontextmanager
-async def a_door(environ: dict[str, str] = KEYS) -> AsyncIterator[Door]:
+async def a_door(environ: dict[str, str] = KEYS, *, expires_at: str | None = None) -> AsyncIterator[Door]:
     config, clock, secret = Config.read(environ), ManualClock(NOON_MS), make()
-    token = Token(**{name: getattr(a_token(), name) for name in Token.__dataclass_fields__} | {"hash": hashed(secret)})
+    token = replace(a_token(), hash=hashed(secret), expires_at=expires_at)
     access = Access(config, clock=clock)
     access._register.add(token)
     door, guard = Door(clock, access, token, secret), Guard(config, access, clock=clock)
@@ -134,6 +134,18 @@ async def test_a_login_begins_a_session_that_ends_with_its_token() -> None:
         assert (200, ME) == await door.asked(cookie)
         door.access._register.remove("tok_1")
         assert (200, "nobody") == await door.asked(cookie)
+
+
+async def test_a_session_ends_when_its_token_expires() -> None:
+    """It is that token's, and no more than it."""
+    async with a_door(expires_at="2026-11-01T12:00:30.000Z") as door:
+        cookie = ("Cookie", await door.logged_in(door.secret, OURS))
+        await door.clock.advance(29)
+        assert (200, ME) == await door.asked(cookie)
+        await door.clock.advance(1)
+
+        assert (200, "nobody") == await door.asked(cookie)
+        assert 401 == (await door.asked(bearer(door.secret)))[0]
 
 
 @pytest.mark.parametrize(

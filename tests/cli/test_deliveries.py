@@ -12,8 +12,9 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from relay.access.audit import Audit
 from relay.cli.erase import held
-from relay.config import Config
+from relay.config import Config, load
 from relay.store.history.projector import batch
 from relay.store.history.values import Position
 from relay.topics import Cluster
@@ -197,7 +198,7 @@ async def test_attempts_are_shown_as_they_are_made(bootstrap: str) -> None:
 
 
 def test_a_lead_is_erased_and_what_kafka_holds_is_told(filled: Relay) -> None:
-    """Its deliveries and no other's; a second time there is nothing left."""
+    """Its deliveries and no other's; a second time there is nothing left. The audit has it once."""
     done = filled("erase", "--lead", "lead_1", "-o", "json")
     again = filled("erase", "--lead", "lead_1")
     left = filled("deliveries", "list", "-o", "json")
@@ -206,6 +207,9 @@ def test_a_lead_is_erased_and_what_kafka_holds_is_told(filled: Relay) -> None:
     assert [delivery(3)] == [one["id"] for one in left.json]
     assert 0 == again.status
     assert "nothing of lead_1 is in it" in again.err
+    (entry,) = asyncio.run(Audit(load(os.environ, None)).page()).entries
+    assert ("erased", "lead_1", {"deliveries": 2}) == (entry.action, entry.subject, entry.details)
+    assert entry.actor.startswith("cli:")
 
 
 def test_what_kafka_holds_is_told_by_topic_and_for_how_long() -> None:

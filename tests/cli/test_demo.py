@@ -28,6 +28,7 @@ DEMO = (sys.executable, "-m", "relay", "demo")
 ENDS_S = 60  # of 30 events: 6 s until the worker has joined, 3 s of backoff, the rest is a slow machine
 SETTLED = "[1-9][0-9]* of [0-9]+ deliveries settled"
 CONSOLE = "Delivery History: http://(127.0.0.1:[0-9]+)/\n"
+TOKEN = r"Delivery History: sign in with the token (rly_[A-Za-z0-9_-]{43})\n"
 # What somebody who also runs relay may have set: each would end the demo, or send it elsewhere, if it counted.
 THEIRS = {
     "RELAY_KAFKA_BOOTSTRAP_SERVERS": "kafka.example:9092",
@@ -69,13 +70,13 @@ def read_until(source: int, enough: Callable[[str], object]) -> str:
     return raw.decode()
 
 
-def answers(address: str) -> bool:
-    """Whether somebody speaks HTTP there, and is well; to a stranger it need not say more."""
+def asked(address: str, token: str) -> int:
+    """What the console's API answers its holder."""
     connection = http.client.HTTPConnection(address, timeout=ENDS_S)
-    connection.request("GET", "/")
+    connection.request("GET", "/api/v1/age", headers={"Authorization": f"Bearer {token}"})
     status = connection.getresponse().status
     connection.close()
-    return status < 500
+    return status
 
 
 def test_a_demo_of_30_events_ends_by_itself() -> None:
@@ -162,17 +163,18 @@ def test_a_terminal_shows_a_table_that_is_drawn_anew() -> None:
 def test_an_endless_demo_ends_when_told_to(tell: Callable[[subprocess.Popen[bytes]], None]) -> None:
     """
     With a summary of what there was; nothing is missing of what never had an end, so the status is 0. Until then its
-    console is where it says.
+    console is where it says, for whoever has the token.
     """
     with running() as demo:
         assert demo.stdout is not None
         out = read_until(
             demo.stdout.fileno(),
-            lambda text: re.search(SETTLED, text) and re.search(CONSOLE, text),
+            lambda text: all(re.search(one, text) for one in (SETTLED, CONSOLE, TOKEN)),
         )
-        address = re.search(CONSOLE, out)
+        address, token = re.search(CONSOLE, out), re.search(TOKEN, out)
         assert address is not None
-        assert answers(address[1])
+        assert token is not None
+        assert (200, 401) == (asked(address[1], token[1]), asked(address[1], f"rly_{'A' * 43}"))
         tell(demo)
         rest, err = (raw.decode() for raw in demo.communicate(timeout=ENDS_S))
 

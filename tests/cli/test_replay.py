@@ -194,6 +194,29 @@ def test_dead_letters_are_listed_shown_exported_and_requeued(buried: Relay) -> N
     assert 2 == buried("dead-letters", "requeue").status
 
 
+def test_what_was_delivered_by_the_history_is_not_sent_when_only_the_rest_is_asked_for(published: Relay) -> None:
+    """And is counted; a dry run says so before."""
+    config = load(os.environ, None)
+    (record, *_) = [one for one in asyncio.run(read(config.events_topics[0])) if b'"updated"' in one.value]
+    ident = delivery_id(read_event(record, max_bytes=1 << 20), "late", namespace="", timestamp_ms=record.timestamp)  # type: ignore[arg-type]
+    whose: dict[str, Any] = {"subscription_id": "late", "subscription_account_id": ACCOUNT}
+    results = [a_result(1, at_ms=record.timestamp, **whose) | {"delivery_id": ident}]
+
+    async def fill() -> None:
+        records = [a_record(offset, one) for offset, one in enumerate(results)]
+        async with history(URL) as store:
+            moved = batch({0: records}, {0: Position(partition=0)}, now_ms=record.timestamp)
+            await store.write("relay.results", moved)
+
+    asyncio.run(fill())
+    asked = ("replay", "--subscription", "late", "--since", "24h", "--undelivered", "-o", "json")
+    dry, done = published(*asked, "--dry-run"), published(*asked)
+
+    assert (5, 4) == (dry.json["matched"], dry.json["to_send"])
+    assert (5, 1, 4) == (done.json["matched"], done.json["skipped"], done.json["sent"])
+    assert ident not in {one.id for one in sent()}
+
+
 def test_deliveries_of_the_history_are_sent_once_more(published: Relay) -> None:
     """By what the history says of them; one whose event is not there any more says so."""
     config = load(os.environ, None)

@@ -30,14 +30,14 @@ def test_of_several_that_tell_of_an_offset(told: list[tuple[Run, int]]) -> None:
 
     for run, generation in told:
         counts.paint(run, generation)
-        for offset in range(run.first, run.first + run.count):
+        for offset in range(run.first, run.first + run.length):
             if model.get(offset, (-1, 0))[0] <= generation:
                 model[offset] = (generation, run.matches)
 
     runs = [run for bucket in counts.buckets() for run in counts.runs(bucket)]
     assert list(runs) == sorted(runs)
     assert {offset: matches for offset, (_, matches) in model.items()} == {
-        run.first + n: run.matches for run in runs for n in range(run.count)
+        run.first + n: run.matches for run in runs for n in range(run.length)
     }
 
 
@@ -88,7 +88,7 @@ def test_any_bytes(value: bytes) -> None:
     read(value)
 
 
-anything = st.none() | st.integers(-5, 2**62) | st.text(max_size=5)
+anything: st.SearchStrategy[object] = st.none() | st.integers(-5, 2**62) | st.text(max_size=5)
 anything |= st.lists(st.lists(st.integers(-3, 9) | st.none(), max_size=3), max_size=3)
 
 

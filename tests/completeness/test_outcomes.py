@@ -86,11 +86,11 @@ def test_what_is_not_counted(changed: dict[str, Any]) -> None:
         None, b"", b"{", b"[]", b"5", b"{}",
         *(
             orjson.dumps(example("result.delivered") | changed)
-            for changed in [
+            for changed in list[dict[str, Any]]([
                 {"event_topic": 5}, {"event_partition": "0"}, {"event_partition": -1}, {"event_offset": -1},
                 {"event_offset": 2**63}, {"event_offset": 1.5}, {"delivery_id": None}, {"delivery_id": "x" * 257},
                 {"attempt": "1"}, {"attempt": None}, {"started_at": 5}, {"started_at": "noon"},
-            ]
+            ])
         ),
     ],
 )  # fmt: skip

@@ -4,8 +4,10 @@ import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from playwright.async_api import Browser, async_playwright
+from playwright.async_api import Browser, async_playwright, expect
 
+SEEN_MS = 30_000  # a worker that has just started has its partitions by then, and a busy machine has drawn a page
+expect.set_options(timeout=SEEN_MS)
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 # Nothing of a browser's own traffic, and nothing that a container lacks: no sandbox of its own, no GPU.
 FLAGS = (

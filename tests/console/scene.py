@@ -1,6 +1,5 @@
 """A day in the life of a platform's webhooks, for pages to show: results of one day, and what came just now."""
 
-import json
 from random import Random
 from typing import Any
 
@@ -21,6 +20,11 @@ HOOKS = (
     ("sub_warehouse", "Data warehouse", ("lead.created", "lead.updated"), 0.02),
     ("sub_paused", "Billing (paused)", ("lead.completed",), 0.0),
 )
+FULL = {
+    "filter": {"lead": {"data": {"Email": {"value": {"$endsWith": "@example.com"}}}}},
+    "headers": {"X-Team": "leads"},
+    "rate_per_s": 50,
+}
 ANSWERS = {200: '{"ok": true}', 500: "<h1>Internal Server Error</h1>\n<script>alert(1)</script>", 503: "try later"}
 
 
@@ -72,14 +76,15 @@ def _delivery(dice: Random, number: int, at_ms: int) -> list[dict[str, Any]]:
 
 async def hooks(relay: Console, url: str) -> None:
     """They are registered, one of them paused."""
-    for ident, name, events, _ in HOOKS:
-        where = ("--account", ACCOUNT, "--name", name, "--url", f"{url}?for={ident}", "--events", ",".join(events))
-        more: tuple[str, ...] = ()
-        if ident == "sub_crm":
-            more = ("--filter", json.dumps({"lead": {"data": {"Email": {"value": {"$endsWith": "@example.com"}}}}}))
-            more += ("--rate-per-s", "50")
-        await relay.do("subscriptions", "create", "--id", ident, *where, *more, "--secret-file", "-", stdin="test")
-    await relay.do("subscriptions", "pause", "sub_paused", "--reason", "Invoices are written anew until Monday")
+    async with relay.api() as api:
+        for ident, name, events, _ in HOOKS:
+            form = {"id": ident, "account_id": ACCOUNT, "name": name, "url": f"{url}?for={ident}", "secret": "test"}
+            more = FULL if ident == "sub_crm" else {}
+            async with api.post("/api/v1/subscriptions", json={**form, "events": list(events), **more}) as said:
+                assert said.status == 201, await said.text()
+        reason = {"reason": "Invoices are written anew until Monday"}
+        async with api.post("/api/v1/subscriptions/sub_paused/pause", json=reason) as said:
+            assert said.status == 200, await said.text()
 
 
 async def history(relay: Console, now_ms: int, **how: int) -> int:

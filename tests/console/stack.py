@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Self
 
-from aiohttp import web
+from aiohttp import ClientSession, web
 
 from relay.verification import verify
 from tests.kafka.driver import ROOT, Relay, until
@@ -44,6 +44,10 @@ class Console(Relay):
         self.token = self.token or await self._first(path)
         return process
 
+    def api(self) -> ClientSession:
+        """The API, asked by an admin."""
+        return ClientSession(self.url, headers={"Authorization": f"Bearer {self.token}"})
+
     async def _first(self, path: Path) -> str:
         def first() -> str:
             found = TOKEN.search(path.read_text())
@@ -71,7 +75,7 @@ class Answering:
         self.refused: list[str] = []  # why a signature does not hold
         self.asked = 0
         self.url = ""
-        self._secret = secret
+        self.secret = secret
         self._runner: web.AppRunner | None = None
 
     async def __aenter__(self) -> Self:
@@ -91,7 +95,7 @@ class Answering:
     async def _take(self, request: web.Request) -> web.Response:
         body = await request.read()
         self.asked += 1
-        why = verify(request.headers, body, self._secret, time.time())  # noqa: TID251  a receiver's own clock
+        why = verify(request.headers, body, self.secret, time.time())  # noqa: TID251  a receiver's own clock
         if why:
             self.refused.append(why)
             return web.Response(status=403, text=why)

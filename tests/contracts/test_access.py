@@ -6,13 +6,15 @@ What needs transactions (rivals, two consoles that start at once) stands at the 
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from relay import settings
 from relay.access import audit as audit_
+from relay.access import store
 from relay.access.audit import Audit, Page
 from relay.access.codec import outgoing
 from relay.access.store import Access
@@ -29,13 +31,6 @@ NOON = 1_793_534_400_000
 KEY = base64.b64encode(bytes(range(32))).decode()
 ROOT = Principal(name="cli:root", scope=Scope.ADMIN)
 IN_FORCE_S = 5
-
-
-@pytest.fixture(scope="module")
-def embedded() -> Iterator[str]:
-    """The bootstrap servers of an embedded broker."""
-    with EmbeddedBroker() as broker:
-        yield broker.bootstrap
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
@@ -352,6 +347,28 @@ async def test_a_broker_that_is_gone_is_told() -> None:
     ):
         with pytest.raises(Unreachable):
             await ask
+
+
+async def test_a_broker_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes the connection, and that is all: a person waits for this, in a request of theirs."""
+    monkeypatch.setattr(audit_, "ANSWER_S", 0.1)
+    monkeypatch.setattr(store, "EDIT_S", 0.1)
+    done = asyncio.Event()
+
+    async def silent(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await done.wait()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        config = a_config(settings.spelled(*server.sockets[0].getsockname()), "relay")
+        access, audit = Access(config), Audit(config)
+        for ask in (
+            *(access.create(name="CI", scope="read", by=ROOT), access.revoke("tok_1", by=ROOT)),
+            *(audit.page(), audit.record(an_entry())),
+        ):
+            with pytest.raises(Unreachable, match="the broker has not"):
+                await ask
+        done.set()
 
 
 @pytest.mark.kafka

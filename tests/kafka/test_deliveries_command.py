@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from relay.access.audit import Audit
 from relay.config import Config
 from relay.store.history.projector import Projector
 from tests.contracts.histories import history
@@ -48,6 +49,7 @@ async def test_what_the_history_knows_is_sent_once_more_and_erased(kafka: str, p
             tailed = await relay.do("deliveries", "tail", "--since", "1h", "--limit", "2", "-o", "ndjson")
             erased = json.loads(await relay.do("erase", "--lead", event["resource_id"], "-o", "json"))
             assert await store.delivery(ident, account=None) is None
+            audit = await Audit(Config.read(relay.env)).page()
         stop.set()
 
     assert [(ident, True, None), ("dlv_none", False, None)] == [
@@ -60,4 +62,5 @@ async def test_what_the_history_knows_is_sent_once_more_and_erased(kafka: str, p
     assert erased["deliveries"] == 1
     kept = {one["topic"]: one["kept_for"] for one in erased["topics"]}
     assert kept[f"{prefix}.results"] == "30 d"
+    assert ["erased", "redelivered", "subscription.created"] == [one.action for one in audit.entries]
     assert {relay.events, f"{prefix}.deliveries.now", f"{prefix}.dead-letters"} <= kept.keys()

@@ -12,15 +12,19 @@ from typing import Any
 
 import orjson
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from relay.clock import SystemClock
 from relay.config import Config
 from relay.errors import Conflict, Invalid, NotFound
 from relay.model import State, Subscription, SubscriptionId
+from relay.replay.backlog import Backlog
 from relay.replay.dead_letters import DeadLetters
+from relay.replay.outbox import Outbox, Overtaken, transactional_id
 from relay.replay.sent import sent
 from relay.replay.service import Replays
-from relay.replay.values import MOST_AT_ONCE, Preview, Run, RunState, Wish
+from relay.replay.trial import trial_delivery
+from relay.replay.values import MOST_AT_ONCE, Lost, Preview, Run, RunState, Wish
 from relay.store.edits import Edit, change, delete, in_state
 from relay.store.history.rows import read
 from relay.store.history.values import Delivery as Told
@@ -135,7 +139,8 @@ async def test_a_replay_that_is_killed_goes_on_without_a_double_or_a_gap(relay: 
             took = await until(lambda: is_over(replays, run))
             await until(lambda: len(journal.of("ok/late")) >= EVENTS + 1)
             over = replays.run(run.id, account="acct-1")
-        await relay.end(worker)
+            await relay.end(worker)
+            await of_a_topic_that_is_gone(relay, replays, late)
         print(f"killed at {at}, then {took:.1f} s")
 
         assert preview == Preview(events=EVENTS + 20, matched=EVENTS, to_send=EVENTS, lost=(), exact=True)
@@ -149,6 +154,32 @@ async def test_a_replay_that_is_killed_goes_on_without_a_double_or_a_gap(relay: 
         assert {row["run_id"] for row in replayed} == {run.id}
         assert {row["subscription_id"] for row in replayed} == {"late"}
         assert len(replayed) == EVENTS
+
+
+async def of_a_topic_that_is_gone(relay: Relay, replays: Replays, to: Subscription) -> None:
+    """A run says so, and the topic is not made anew by asking for it."""
+    await edit(relay, changed("late", State.PAUSED))
+    run = await replays.start(to, Wish(since_ms=0), by=BY)
+    await until(lambda: "is paused" in (why_of(replays, run) or ""))
+    await delete_topic(relay.bootstrap, relay.events)
+    await until(lambda: is_gone(relay))
+    await edit(relay, changed("late", State.ACTIVE))
+    await until(lambda: is_over(replays, run))
+    assert why_of(replays, run) == f"there is no topic {relay.events} any more"
+    assert relay.events not in await relay.topics()
+
+
+async def is_gone(relay: Relay) -> bool:
+    return relay.events not in await relay.topics()
+
+
+async def delete_topic(bootstrap: str, name: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics([name])
+    finally:
+        await admin.close()
 
 
 def replaying(relay: Relay) -> "subprocess.Popen[bytes]":
@@ -244,6 +275,12 @@ async def not_shown(relay: Relay) -> None:
     await relay.delete_before(relay.events, result["event_partition"], result["event_offset"] + 1)
     lost = await sent(config, result, to, keys)
     assert "no longer holds it" in (lost.why or "")
+    place, end = (relay.events, result["event_partition"]), result["event_offset"] + 1
+    async with Replays(config) as replays:
+        preview = await replays.preview(to, Wish(from_offsets={place: 0}))
+        assert preview.lost == (Lost(topic=place[0], partition=place[1], first=0, end=end),)
+        by_time = await replays.preview(to, Wish(since_ms=0))
+        assert by_time.lost == (Lost(topic=place[0], partition=place[1], first=None, end=end),)
     assert "no-such-topic" not in await relay.topics()
 
 
@@ -310,3 +347,30 @@ def sent_of(replays: Replays, run: Run) -> int:
 def why_of(replays: Replays, run: Run) -> str | None:
     now = replays.run(run.id, account=None)
     return None if now is None else now.why
+
+
+async def test_a_batch_that_was_not_committed_is_never_sent(relay: Relay) -> None:
+    """A ghost's, fenced by whoever took its run on; and what it leaves in `.now` is no backlog."""
+    async with Journal() as journal:
+        await relay.prepare()
+        await relay.subscribe("ok", journal.url("ok/a"))
+        relay.worker(**QUICK)
+        config, to = configured(relay), await subscription(relay, "ok")
+        ident = transactional_id(config, "run_1")
+        one, other = (trial_delivery(to, "lead.updated", delivery_id=f"dlv_{n}", at_ms=1) for n in (1, 2))
+        async with Outbox(config, transactional_id=ident) as ghost:
+            await ghost._producer.begin_transaction()
+            await ghost._send([one], None)
+            await ghost._producer.abort_transaction()
+            async with Outbox(config, transactional_id=ident) as ours:
+                with pytest.raises(Overtaken):
+                    await ghost.put([one], None)
+                await ours.put([other], None)
+        async with Backlog(config) as backlog:
+            await until(lambda: "dlv_2" in journal.ids("ok/a"))
+            await until(lambda: settled(backlog))
+        assert journal.ids("ok/a") == {"dlv_2"}
+
+
+async def settled(backlog: Backlog) -> bool:
+    return await backlog.count() == 0

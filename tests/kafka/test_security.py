@@ -139,7 +139,9 @@ async def test_a_console_with_exactly_its_acls_does_all_that_it_offers(
             await relay.prepare()
             relay.worker(**by_password(secured, "worker", "SCRAM-SHA-256"))
             relay.worker_command = ("relay", "console")
-            at = {"RELAY_CONSOLE_ADDRESS": "127.0.0.1:0"}
+            (tmp_path / "secret").write_text("a-secret-of-this-test")
+            at = {"RELAY_CONSOLE_ADDRESS": "127.0.0.1:0", "RELAY_NOTICES_URL": journal.url("ok/notices")}
+            at["RELAY_NOTICES_SECRET_FILE"] = str(tmp_path / "secret")
             relay.worker(**by_password(secured, "console", "SCRAM-SHA-256"), **at)
             await until(lambda: relay.logged("console.listening", 1) and FIRST.search(relay.raw_logs()), 60)
             (where,) = [line["address"] for line in relay.logs() if line["event"] == "console.listening"]
@@ -147,7 +149,8 @@ async def test_a_console_with_exactly_its_acls_does_all_that_it_offers(
             assert found is not None
             async with Api(f"http://{where}", found[0]) as api:
                 await everything_offered(relay, api, journal)
-    assert [] == secured.denied("console")
+            await until(lambda: relay.logged("notices.forwarding", 1))
+    assert ([], []) == (secured.denied("console"), secured.denied("worker"))
 
 
 FIRST = re.compile(r"\brly_[A-Za-z0-9_-]{43}")
@@ -204,7 +207,7 @@ async def everything_offered(relay: Relay, api: Api, journal: Journal) -> None:
     await until(done)
     await until(lambda: len(journal.calls) >= tests + 3)
     await api("POST", "tokens", name="reader", scope="read")
-    for path in ("tokens", "notices", "dead-letters", "reconciliation?since=2026-01-01T00:00:00Z", "age"):
+    for path in ("tokens", "audit", "notices", "dead-letters", "reconciliation?since=2026-01-01T00:00:00Z", "age"):
         await api("GET", path)
     attempt = (await api("GET", f"deliveries/{delivery['id']}"))["attempts"][0]["attempt_id"]
     await api("GET", f"deliveries/{delivery['id']}/attempts/{attempt}/sent")

@@ -20,7 +20,7 @@ TOLD = Told(
 
 
 def by_offset(runs: tuple[Run, ...]) -> dict[int, int]:
-    return {run.first + n: run.matches for run in runs for n in range(run.count)}
+    return {run.first + n: run.matches for run in runs for n in range(run.length)}
 
 
 def told(covered: Covered) -> dict[int, int]:
@@ -46,7 +46,7 @@ def test_whatever_order_records_settle_in(log: list[int | None], data: st.DataOb
 
     assert dict(known) == by_offset(runs)
     assert list(runs) == sorted(runs)
-    assert not any(one.first + one.count == two.first and one.matches == two.matches for one, two in pairwise(runs))
+    assert not any(one.first + one.length == two.first and one.matches == two.matches for one, two in pairwise(runs))
     assert began_ms == min((NOW_MS + offset for offset, matches in known if matches != NO_RECORD), default=NEVER_MS)
     assert ((), NEVER_MS) == covered.taken()
 
@@ -86,10 +86,10 @@ def test_a_record_is_bounded_however_much_there_is() -> None:
     again = [one for one in map(read, values) if isinstance(one, Told)]
     assert len(values) == len(again)
     assert all(
-        len(one.runs) <= RUNS and one.runs[-1].first + one.runs[-1].count - one.runs[0].first <= SPAN for one in again
+        len(one.runs) <= RUNS and one.runs[-1].first + one.runs[-1].length - one.runs[0].first <= SPAN for one in again
     )
     assert runs[:-1] == tuple(run for one in again for run in one.runs if run.matches != NO_RECORD)
-    assert 10**10 == sum(run.count for one in again for run in one.runs if run.matches == NO_RECORD)
+    assert 10**10 == sum(run.length for one in again for run in one.runs if run.matches == NO_RECORD)
 
 
 def test_a_lost_range_is_read_as_it_was_written() -> None:

@@ -359,3 +359,15 @@ def test_what_settles_after_the_assignment_is_over() -> None:
 def test_what_a_record_costs(value: bytes | None, expected: int) -> None:
     """Its value, and what is held besides."""
     assert expected + RECORD_BYTES == size_in_memory(Fetched(value=value))
+
+
+@pytest.mark.parametrize(
+    ("walked", "began_ms"), [(None, 5_000), (Walked("d", ("a",)), 1_000)], ids=["the first walk", "a later one"]
+)
+def test_when_the_first_outcome_of_a_record_may_have_been_written(walked: Walked | None, began_ms: int) -> None:
+    """Not before it was read; or before, where an earlier walk had begun, but not before it was in the log."""
+    fan = Fan(
+        a_ledger(walked), OFFSET, size=0, read_ms=5_000, written_ms=1_000, give=lambda _: None, closed=lambda _: None
+    )
+
+    assert began_ms == fan.began_ms

@@ -192,6 +192,20 @@ async def test_what_is_only_worth_a_note_is_no_reason_not_to_start(kafka: str, p
     assert 3 == (await found(config)).partitions[left_over]
 
 
+async def test_what_the_console_alone_needs_stops_no_worker(kafka: str, prefix: str) -> None:
+    """Missing, as in an installation from before there was one; or made as nobody should."""
+    config, topics = a_config(kafka, prefix), Topics(prefix)
+    async with Broker(config) as broker:
+        there = await broker.cluster(topics.of(config))
+        needed = [one for one in plan(config, there, with_events=True) if one.name not in topics.console]
+        await broker.create([*needed, Wanted(name=topics.tokens, partitions=3, replicas=1, configs={})])
+
+    ground = await found(config)
+
+    assert {one.name for one in needed} <= ground.partitions.keys()
+    assert not {topics.audit, topics.runs} & await own_topics(config)
+
+
 async def test_the_embedded_broker_makes_the_topics_when_asked() -> None:
     """It can tell no settings and do no transactions; nobody need prepare a demo."""
     with EmbeddedBroker() as embedded:

@@ -16,7 +16,9 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from relay.pipeline.covered import NO_RECORD, Covered
+from relay.completeness.folding import Ledgers
+from relay.completeness.outcomes import Outcome, Outcomes, State
+from relay.pipeline.covered import NO_RECORD, Covered, Run, Told
 from relay.pipeline.fan import Fan, Part
 from relay.pipeline.ledger import NOTHING, SENT, Commit, Ledger
 from relay.pipeline.phase import Phase
@@ -105,6 +107,8 @@ class Partition(RuleBasedStateMachine):
         self.there = set(IDS)  # subscriptions
         self.nonce = 0
         self.generation = 0
+        self.progress = Ledgers()  # of all assignments, as their commits told
+        self.outcomes: set[tuple[int, str]] = set()  # that were ever written, by whomever
         self.broker = Held(Commit(0))
         self.ghosts: list[Walk] = []  # of ledgers that are retired
         self.walks: dict[int, Walk] = {}
@@ -122,6 +126,7 @@ class Partition(RuleBasedStateMachine):
         self.ledger = Ledger("leads.events", 0, generation=self.generation, covered=Covered())
         self.matches: dict[int, int] = {}  # of what this ledger has settled
         self.told: dict[int, int] = {}  # by it
+        self.untold: list[Run] = []  # since its last commit
         assert self.ledger.snapshot() is None
         self.ledger.begin(held.commit.offset, held.commit, settled)
         base = held.commit.offset
@@ -276,6 +281,7 @@ class Partition(RuleBasedStateMachine):
             return
 
     def _settled(self, walk: Walk, part: Part) -> None:
+        self.outcomes.add((walk.fan.offset, part.subscription_id))
         part.close()
         self.settled.add((walk.fan.offset, part.subscription_id))
         self.parted.add(walk.fan.offset)
@@ -322,6 +328,7 @@ class Partition(RuleBasedStateMachine):
             for size in left:
                 part.acknowledged(size)
             part.close()
+            self.outcomes.add((walk.fan.offset, part.subscription_id))
         for part in walk.waiting:
             part.abandon()
         if walk.walking:
@@ -341,12 +348,24 @@ class Partition(RuleBasedStateMachine):
         self.nonce += 1
         commit = self.ledger.snapshot(self.nonce.to_bytes(8, "big"), characters)
         assert commit is not None
+        self._tell(commit)
         self.ledger.sent(commit)
         if reaches:
             self.broker = Held(commit, *self._told(commit))
             if answered:
                 self.ledger.confirmed(commit)
         assert self.ledger.recognises(self.broker.commit)
+
+    def _tell(self, commit: Commit) -> None:
+        """Acknowledged before anything is committed."""
+        self.what_is_told_is_what_was_settled()
+        if self.untold:
+            told = Told(
+                topic="leads.events", partition=0, generation=self.ledger.generation, base=commit.offset,
+                end=self.ledger.end, began_ms=0, runs=tuple(self.untold),
+            )  # fmt: skip
+            self.progress.add(told)
+            self.untold = []
 
     def _told(self, commit: Commit) -> tuple[frozenset[tuple[int, str]], frozenset[int]]:
         """What a restart knows by this commit: nothing that is not settled."""
@@ -474,7 +493,9 @@ class Partition(RuleBasedStateMachine):
     @invariant()
     def what_is_told_is_what_was_settled(self) -> None:
         """Of each record once, with its matches, those included that an earlier walk had settled by the map."""
-        for first, count, matches in self.ledger.covered.taken()[0]:
+        runs, _ = self.ledger.covered.taken()
+        self.untold += runs
+        for first, count, matches in runs:
             for offset in range(first, first + count):
                 if matches == NO_RECORD:
                     assert offset not in self.log
@@ -499,12 +520,35 @@ class Partition(RuleBasedStateMachine):
             for one in self.wants[record.offset]:
                 if one in self.there and not fan.covers(one):
                     offered.add((record.offset, one))
+                    self.outcomes.add((record.offset, one))
                     fan.part(one).close()
             fan.over()
+            self.matches[record.offset] = sum(one[0] == record.offset for one in self.settled | offered)
         self.ledger.advance(self.end)
 
         assert wanted - self.settled == offered
         assert Commit(self.end) == self.ledger.snapshot()
+        self._reconcile()
+
+    def _reconcile(self) -> None:
+        """Nothing that is told of is missing, and nothing committed is unknown; without one outcome, that one is."""
+        self._tell(Commit(self.end))
+        chosen = sorted(offset for offset, count in self.matches.items() if count)
+        assert [] == self._missing(self.outcomes)
+        if chosen:
+            last = max(one for one in self.outcomes if one[0] == chosen[-1])
+            left_out = self._missing(self.outcomes - {last})
+            extra = sum(one[0] == last[0] for one in self.outcomes) > self.matches[last[0]]
+            assert ([] if extra else [last[0]]) == left_out
+
+    def _missing(self, outcomes: Iterable[tuple[int, str]]) -> list[int]:
+        came = Outcomes()
+        for offset, one in outcomes:
+            ident = f"dlv_{ord(one):016x}"
+            came.add(Outcome("leads.events", 0, offset, ident, State.DELIVERED, 1, 0, event=True, run=False))
+        ranges = self.progress.ranges({("leads.events", 0): came})
+        assert not any(one.unknown for one in ranges)
+        return [gap.offset for one in ranges for gap in one.missing]
 
 
 def test_whatever_order_records_settle_in_and_however_often_it_crashes() -> None:

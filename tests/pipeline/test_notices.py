@@ -10,6 +10,7 @@ from relay import __version__
 from relay.clock import ManualClock
 from relay.metrics import Metrics
 from relay.model import DeliveryId, Failure, Outgoing, Reason, Reply
+from relay.pipeline.notice import read
 from relay.pipeline.notices import Notices
 from relay.pipeline.produce import Produce, Ticket, size_of
 from relay.pipeline.room import Room
@@ -125,3 +126,35 @@ async def test_what_is_well_makes_no_record() -> None:
         await told.hear(reply, after_s=HOUR_S)
 
     assert [] == told.records
+
+
+async def test_what_it_told_itself_is_no_news_when_it_reads_it() -> None:
+    """Its own notice comes back behind the recovery, which is not told again."""
+    told = Told()
+    await told.hear(SILENT)
+    await told.hear(SILENT, after_s=HOUR_S)
+    await told.hear(OK, after_s=1)
+    failing = read(told.records[0][0].value)
+    assert failing is not None
+
+    told.notices.learn(failing)
+    await told.hear(OK, after_s=1)
+
+    assert ["failing", "recovered"] == [value["kind"] for value in told.values()]
+
+
+async def test_one_that_takes_nothing_for_days_is_disabled_and_what_comes_after_is_new() -> None:
+    """Why and since when is told; once it is resumed nothing has recovered."""
+    told = Told()
+    async with asyncio.TaskGroup() as group:
+        running = group.create_task(told.notices.run())
+        for _ in range(8):
+            await told.hear(SILENT, after_s=24 * HOUR_S)
+        for _ in range(40):
+            await asyncio.sleep(0)
+        await told.hear(OK, after_s=1)
+        running.cancel()
+
+    failing, disabled = told.values()
+    assert ("failing", "disabled") == (failing["kind"], disabled["kind"])
+    assert ("failing", None, failing["since"]) == (disabled["reason"], disabled["status"], disabled["since"])

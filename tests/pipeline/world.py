@@ -26,6 +26,7 @@ from relay.pipeline.decode import read_delivery, read_event
 from relay.pipeline.dispatch import Dispatch, Work, may_begin
 from relay.pipeline.fan import Fan
 from relay.pipeline.faults import Faults
+from relay.pipeline.health import Health
 from relay.pipeline.lane import LaneRules
 from relay.pipeline.lanes import Lanes
 from relay.pipeline.ledger import Ledger
@@ -34,8 +35,9 @@ from relay.pipeline.produce import Produce, Ticket, size_of
 from relay.pipeline.room import Room
 from relay.pipeline.schedule import Schedule, jitter_ms
 from relay.pipeline.sign import OpenedSecret, Signer
+from relay.store.edits import Changes, Edit
 from relay.topics import Topics
-from tests.builders import NOON_MS, a_record, a_value, some_notices
+from tests.builders import NOON_MS, a_record, a_value, nothing_edited, some_notices
 
 T = TypeVar("T")
 TOPICS = Topics("relay")
@@ -121,6 +123,8 @@ class World:
     subscriptions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # fields that are not ordinary
     rules: LaneRules = field(default_factory=LaneRules)
     places: int = 512
+    health: Health = field(default_factory=Health)
+    edit: Callable[[Edit], Awaitable[Changes]] = nothing_edited  # of the subscriptions, where one is disabled
     calls: list[Call] = field(default_factory=list)
     results: list[dict[str, Any]] = field(default_factory=list)
     written: Counter[str] = field(default_factory=Counter)  # delivery id -> records on delivery topics
@@ -139,7 +143,7 @@ class World:
             room=room,
             schedule=SCHEDULE,
             topics=TOPICS,
-            notices=some_notices(cast("Produce", self), room, clock=self.clock),
+            notices=some_notices(cast("Produce", self), room, clock=self.clock, edit=self.edit, health=self.health),
             metrics=Metrics(),
             clock=self.clock,
             new_id=lambda: "att",

@@ -22,7 +22,7 @@ ID = delivery_id(an_event(), a_subscription().id, namespace="", timestamp_ms=NOO
 
 def told(**fields: Any) -> Told:  # noqa: ANN401
     """A delivery of `a_record()` to `a_subscription()`, as the history has it."""
-    own = {"delivery_id": ID, "subscription_id": "sub_1", "account_id": "acc_1", "created_ms": NOON_MS}
+    own: dict[str, Any] = {"delivery_id": ID, "subscription_id": "sub_1", "account_id": "acc_1", "created_ms": NOON_MS}
     return a_row()[1]._replace(**(own | HERE | fields))
 
 
@@ -138,7 +138,7 @@ def test_a_dead_letter_is_sent_from_its_first_attempt_with_its_own_bytes() -> No
 
     again = requeued(a_letter(given_up), a_subscription(), run_id="run_2", now_ms=NOON_MS + 5)
 
-    first = {"attempt": 1, "deferrals": 0, "matched_ms": NOON_MS + 5}
+    first: dict[str, Any] = {"attempt": 1, "deferrals": 0, "matched_ms": NOON_MS + 5}
     assert replace(given_up, trigger=Trigger.REDELIVERY, run_id="run_2", **first) == again
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from aiohttp import web
 
 from relay.access.values import Scope
+from relay.console.api.problems import trouble
 from relay.console.pages import asking, bodies, curl, forms, story, words
 from relay.console.pages.asking import Asked
 from relay.console.pages.names import every_name, names
@@ -92,7 +93,8 @@ async def _request(visit: Visit, delivery_id: str, step: Step | None) -> dict[st
         sent = await visit.desk.sent(visit.who, delivery_id, step.id)
     except (Unreachable, NotAllowed) as error:
         cut = story.headers(step.result.get("request_headers"))
-        sent = Sent(body=None, why=str(error), headers=cut, url=step.result.get("url"))
+        why = trouble(error, operator=visit.who.account is None).detail
+        sent = Sent(body=None, why=why, headers=cut, url=step.result.get("url"))
     url = sent.url or ""
     return {
         "url": url,

@@ -6,6 +6,7 @@ from typing import Any
 
 from aiohttp import web
 
+from relay.access.values import Scope
 from relay.console.pages import forms, hooks, words
 from relay.console.pages.forms import Written
 from relay.console.pages.rendering import segment
@@ -45,6 +46,7 @@ CONFIRM: Mapping[str, tuple[str, str, tuple[str, ...]]] = {
 
 async def new(visit: Visit) -> web.Response:
     """The form of a new one."""
+    visit.who.require(Scope.WRITE)
     return await _form(visit, values=forms.blank(visit.who.account))
 
 
@@ -72,6 +74,7 @@ async def create(visit: Visit) -> web.StreamResponse:
 async def edit(visit: Visit) -> web.Response:
     """The form of one that there is."""
     it = await visit.desk.subscription(visit.who, visit.id)
+    visit.who.require(Scope.WRITE)
     return await _form(visit, values=forms.of(it), it=it, version=it["version"])
 
 
@@ -106,6 +109,7 @@ async def update(visit: Visit) -> web.StreamResponse:
 async def ask_rotate(visit: Visit) -> web.Response:
     """The form of a new Secret."""
     it = await visit.desk.subscription(visit.who, visit.id)
+    visit.who.require(Scope.WRITE)
     return await visit.page("rotate.html", it=it, errors={}, values={"expire_in": "24h", "activate_in": "0s"})
 
 
@@ -134,6 +138,7 @@ async def rotate(visit: Visit) -> web.StreamResponse:
 async def ask(visit: Visit) -> web.Response:
     """Whether they mean it."""
     it = await visit.desk.subscription(visit.who, visit.id)
+    visit.who.require(Scope.WRITE)
     return await _confirm(visit, visit.request.match_info["verb"], it)
 
 

@@ -45,6 +45,18 @@ def tiles(overview: Overview, *, range_name: str, deliveries: str) -> list[Tile]
     """
     total, standing = overview.total, overview.standing
     pending, gave_up = standing.get(State.PENDING, 0), standing.get(State.GAVE_UP, 0)
+    unread = (
+        [
+            Tile(
+                label="Unreadable",
+                figure=words.count(overview.unreadable),
+                sub="records of the results topic, in all",
+                tone="bad",
+            )
+        ]
+        if overview.unreadable
+        else []
+    )
     is_well = total.success is None or total.success >= WELL
     return [
         Tile(
@@ -72,4 +84,5 @@ def tiles(overview: Overview, *, range_name: str, deliveries: str) -> list[Tile]
             tone="bad" if gave_up else "plain",
             href=f"/deliveries{deliveries}state=gave_up",
         ),
+        *unread,
     ]

@@ -77,12 +77,13 @@ def navigation(who: Principal, path: str) -> list[Group]:
 
 
 def banners(age: Age) -> list[Banner]:
-    """What everybody should know of the history."""
+    """What everybody should know: a history that is late is so because the broker, or the database, holds it up."""
     if age.trouble is None:
         return []
     if age.as_of_ms is None:
         return [Banner(tone="bad", title="The history cannot be shown now:", text=f"{age.trouble}.")]
-    return [Banner(tone="wait", title="The history is late:", text=f"{age.trouble}.")]
+    held = "Kafka or the database holds it up, and what came since is not shown yet."
+    return [Banner(tone="wait", title="The history is late:", text=f"{age.trouble}. {held}")]
 
 
 def person(name: str) -> str:

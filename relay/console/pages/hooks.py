@@ -33,8 +33,16 @@ class SecretRow:
     public_key: str | None
 
 
-def row(subscription: Mapping[str, Any], counts: Sequence[Counts], *, now_ms: int) -> Row:
-    """One webhook, with what was done for it in the last day."""
+def row(subscription: Mapping[str, Any], counts: Sequence[Counts], *, now_ms: int, is_failing: bool = False) -> Row:
+    """
+    One webhook, with what was done for it in the last day.
+
+    Args:
+        subscription: As the desk shows it.
+        counts: By the hour.
+        now_ms: The end of that day.
+        is_failing: It has taken nothing for long, as a notice says.
+    """
     made = sum(one.made for one in counts)
     delivered = sum(one.verdicts["delivered"] for one in counts)
     return Row(
@@ -42,7 +50,7 @@ def row(subscription: Mapping[str, Any], counts: Sequence[Counts], *, now_ms: in
         name=subscription["name"],
         url=subscription["url"],
         account=subscription["account_id"],
-        chip=chip(subscription),
+        chip=chip(subscription, is_failing=is_failing),
         events=", ".join(words.event_name(one) for one in subscription["events"]),
         bars=charts.bars(counts, now_ms=now_ms),
         spoken=f"{words.count(made)} attempts in 24 hours, {words.count(delivered)} delivered",
@@ -51,10 +59,12 @@ def row(subscription: Mapping[str, Any], counts: Sequence[Counts], *, now_ms: in
     )
 
 
-def chip(subscription: Mapping[str, Any]) -> words.Chip:
-    """Its state; one that cannot be read goes before."""
+def chip(subscription: Mapping[str, Any], *, is_failing: bool = False) -> words.Chip:
+    """Its state; that it cannot be read goes before, and that an active one fails instead."""
     if subscription.get("unreadable"):
         return words.Chip("bad", "Unreadable")
+    if is_failing and subscription["state"] == "active":
+        return words.NOTICES["failing"]
     return words.chip(words.SUBSCRIPTION_STATES, subscription["state"])
 
 

@@ -2,6 +2,7 @@
 
 from aiohttp import web
 
+from relay.console.api.problems import AWAY
 from relay.console.pages import forms, notices, proof, words
 from relay.console.pages.names import names
 from relay.console.pages.visit import Visit, handled
@@ -16,7 +17,7 @@ async def lanes(visit: Visit) -> web.Response:
     try:
         page = await visit.desk.lanes(visit.who)
     except Invalid as invalid:  # no worker can be asked: its address is not known
-        page = {"items": [], "total": 0, "trouble": [one.rule for one in invalid.problems]}
+        page = {"items": [], "total": 0, "trouble": [str(invalid) if visit.who.account is None else AWAY]}
     known = await names(visit, [one["subscription_id"] for one in page["items"]])
     rows = [
         dict(one)

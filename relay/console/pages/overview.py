@@ -21,21 +21,21 @@ async def overview(visit: Visit) -> web.Response:
     name = asked if asked in charts.RANGES_MS else DEFAULT
     chart = await charted(visit, name, None)
     page = await visit.desk.deliveries(visit.who, Search(state=State.GAVE_UP), limit=FEW)
-    standing = await _standing(visit)
-    ids = {one.subscription_id for one in page.deliveries} | {str(one.get("subscription_id")) for one in standing}
+    trouble = await standing(visit)
+    ids = {one.subscription_id for one in page.deliveries} | {str(one.get("subscription_id")) for one in trouble}
     known = await names(visit, ids)
     return await visit.page(
         "overview.html",
         **chart,
         ranges=figures.ranges(charts.RANGES_MS, name, "/"),
         tiles=figures.tiles(chart["found"], range_name=name, deliveries="?"),
-        troubled=len(standing),
+        troubled=len(trouble),
         given_up=[story.row(one, known) for one in page.deliveries],
-        trouble=[notices.row(one, known) for one in standing],
+        trouble=[notices.row(one, known) for one in trouble],
     )
 
 
-async def _standing(visit: Visit) -> Sequence[Mapping[str, Any]]:
+async def standing(visit: Visit) -> Sequence[Mapping[str, Any]]:
     """Webhooks in trouble; while nobody can tell, the figures are shown without."""
     try:
         return (await visit.desk.notices(visit.who, limit=1)).standing

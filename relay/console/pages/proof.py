@@ -47,14 +47,15 @@ def shown(report: Report) -> Proof:
         if not report.ok
         else ""
     )
+    tone = "good" if report.ok else "bad"
     if report.ok and not report.ranges:
-        title, text = "Nothing was read in that time.", "So there is nothing to prove."
+        tone, title, text = "plain", "Nothing was read in that time.", "So there is nothing to prove."
     if unknown:
         text += f" Of {words.count(unknown)} offsets nothing can be proved."
     names = ("matches", "delivered", "pending", "gave_up", "dropped", "missed")
     labels = ("Matches", "Delivered", "Pending", "Gave up", "Dropped", "Missing")
     return Proof(
-        tone="good" if report.ok else "bad",
+        tone=tone,
         title=title,
         text=text.strip(),
         totals=[(label, words.count(report.total(name))) for name, label in zip(names, labels, strict=True)],

@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from relay.console.pages import words
+from relay.console.pages import frame, words
 from relay.console.pages.assets import Assets
 
 FOLDER = Path(__file__).parents[1] / "templates"
@@ -31,6 +31,7 @@ def environment(assets: Assets) -> Environment:
         "size": words.size,
         "sentence": words.sentence,
         "count": words.count,
+        "person": frame.person,
         "segment": segment,
     }
     return made

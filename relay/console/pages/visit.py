@@ -128,7 +128,7 @@ def handled(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamRes
         try:
             return await handler(visit)
         except RelayError as error:
-            told = trouble(error)
+            told = trouble(error, operator=who.account is None)
             return await visit.problem(told.status, told.detail)
 
     return handle

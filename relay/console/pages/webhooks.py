@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from relay.console.pages import figures, forms, hooks, words
-from relay.console.pages.overview import DEFAULT, charted
+from relay.console.pages.overview import DEFAULT, charted, standing
 from relay.console.pages.sending import tested
 from relay.console.pages.visit import Visit, handled
 from relay.model import EVENT_TYPES
@@ -26,9 +26,13 @@ async def listed(visit: Visit) -> web.Response:
     except Unavailable:
         lines = {}  # the banner says so; webhooks can be seen and changed without
     kept = {"text": text, "state": state}
+    failing = {one.get("subscription_id") for one in await standing(visit)}
     return await visit.page(
         "webhooks.html",
-        rows=[hooks.row(one, lines.get(one["id"], ()), now_ms=visit.now_ms) for one in page.items],
+        rows=[
+            hooks.row(one, lines.get(one["id"], ()), now_ms=visit.now_ms, is_failing=one["id"] in failing)
+            for one in page.items
+        ],
         states=words.SUBSCRIPTION_STATES,
         text=text,
         state=state,

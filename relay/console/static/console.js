@@ -9,3 +9,5 @@ const EVERY_MS = 5000; // a page that stays open tells times as they are
 setInterval(refreshTimes, EVERY_MS);
 document.addEventListener("htmx:afterSwap", refreshTimes);
 document.getElementById("problems")?.focus();
+// On a narrow screen the navigation is a strip: the page that is shown is in sight.
+document.querySelector(".side nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });

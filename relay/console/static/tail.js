@@ -1,28 +1,31 @@
-// The live tail: the stream says that something is new, and the server draws the list again, at most so often.
-const LEAST_MS = 700;
+// The live tail: the stream says that something is new, and the server draws the list again. The stream may be ahead of
+// the history that the list is drawn from: it is drawn again a few times, further and further apart.
+const DRAWN_MS = [500, 1500, 3000, 8000];
 
 const list = document.querySelector("[data-tail]");
 if (list) {
   const state = document.getElementById("tail-state");
   const stream = new EventSource(list.dataset.tail);
-  let waiting = false;
+  let timers = [];
   const draw = () => {
-    waiting = false;
     const ticked = document.querySelector("#listing input:checked");
     if (document.hidden || ticked) return; // nobody looks, or somebody is choosing among what is shown
-    window.htmx.ajax("GET", location.pathname + location.search, { target: "#listing", select: "#listing", swap: "outerHTML" });
+    const how = { source: "#listing", target: "#listing", select: "#listing", swap: "outerHTML" };
+    window.htmx.ajax("GET", location.pathname + location.search, how);
   };
   const news = () => {
-    if (waiting) return;
-    waiting = true;
-    setTimeout(draw, LEAST_MS);
+    timers.slice(1).forEach(clearTimeout); // the first stays: a flood of news does not put it off for ever
+    const [first] = timers;
+    timers = [first ?? setTimeout(() => { timers[0] = undefined; draw(); }, DRAWN_MS[0])];
+    for (const ms of DRAWN_MS.slice(1)) timers.push(setTimeout(draw, ms));
   };
-  stream.onmessage = news;
-  stream.addEventListener("result", news);
+  for (const kind of ["result", "missed"]) stream.addEventListener(kind, news);
   stream.onopen = () => {
     state.textContent = "Live";
     news(); // what came between the page and the stream
   };
-  stream.onerror = () => { state.textContent = "Connecting…"; };
+  stream.onerror = () => {
+    state.textContent = "Connecting…";
+  };
   window.addEventListener("pagehide", () => stream.close());
 }

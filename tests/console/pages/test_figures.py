@@ -1,5 +1,7 @@
 """The tiles of an overview."""
 
+from dataclasses import replace
+
 from relay.console.pages import figures
 from relay.store.history.values import Overview, State
 from tests.console.pages.test_charts import NOON_MS, some
@@ -27,6 +29,16 @@ def test_a_day_without_attempts_is_no_trouble() -> None:
 
     assert ["–", "–", "0", "0"] == [one.figure for one in tiles]
     assert {"plain"} == {one.tone for one in tiles}
+
+
+def test_records_that_cannot_be_read_are_told_where_there_are_some() -> None:
+    """Somebody writes to the results topic who should not, or a newer relay does."""
+    some_unread = replace(overview(1, 0), unreadable=3)
+
+    last = figures.tiles(some_unread, range_name="1h", deliveries="?")[-1]
+
+    assert ("Unreadable", "3") == (last.label, last.figure)
+    assert len(figures.tiles(overview(1, 0), range_name="1h", deliveries="?")) == 4
 
 
 def test_one_of_the_ranges_is_the_one_that_is_shown() -> None:

@@ -27,6 +27,8 @@ def test_a_webhook_that_cannot_be_read_says_so_before_all_else() -> None:
     there = shown(a_subscription())
 
     assert Chip("good", "Active") == hooks.chip(there)
+    assert Chip("bad", "Failing") == hooks.chip(there, is_failing=True)
+    assert Chip("wait", "Paused") == hooks.chip(there | {"state": "paused"}, is_failing=True)
     assert Chip("bad", "Unreadable") == hooks.chip(there | {"unreadable": "filter cannot be read"})
 
 
