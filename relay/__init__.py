@@ -21,6 +21,7 @@ is acknowledged.
     receiver samples                   a receiver that verifies, and events to send: for trying things out  edge
     verification                       what a receiver does with signatures                                 pure
     workers                            what workers say of their lanes                                      edge
+    replay/                            sent again, or sent to try; a worker needs none of it
     console/                           what people may see and do over HTTP; a worker needs none of it
     cli/                               the commands                                                         edge
     clock log metrics                  time, log lines and figures, each named in one place

@@ -63,9 +63,11 @@ async def reconcile(
         if missing := [name for name in names if name not in partitions]:
             raise TopicProblem(f"there is no topic {missing[0]}: `relay topics apply` makes it")
         # asked before progress is read: what is committed by now was told of by now
+        by_time = (await broker.capabilities()).topic_configs  # the embedded one knows no times
         committed = {} if until_ms is not None else await broker.committed(config.group, config.events_topics)
     try:
-        async with Log(kafka_settings(config), {name: partitions[name] for name in names}, progress) as log:
+        counted = {name: partitions[name] for name in names}
+        async with Log(kafka_settings(config), counted, progress, by_time=by_time) as log:
             return await _reconciled(log, topics, since_ms, until_ms, now_ms, committed)
     except KafkaError as error:
         raise lost(error, config.kafka_bootstrap_servers) from error
@@ -104,7 +106,10 @@ async def _reconciled(  # noqa: PLR0917  the question, and what is known
 class Log:
     """Partitions of some topics, from a time to where they end; open for as long as its `async with`."""
 
-    def __init__(self, settings: Mapping[str, Any], partitions: Mapping[str, int], tell: Tell | None) -> None:
+    def __init__(
+        self, settings: Mapping[str, Any], partitions: Mapping[str, int], tell: Tell | None, *, by_time: bool
+    ) -> None:
+        self._by_time = by_time  # the broker finds where a time is; else all is read up to there
         self._partitions = partitions
         self._tell = tell
         self._read = self._due = 0
@@ -152,7 +157,7 @@ class Log:
         ats = self._of(topics)
         ends = await self._consumer.end_offsets(ats)
         starts = await self._consumer.beginning_offsets(ats)
-        if since_ms:
+        if since_ms and self._by_time:
             found = await self._consumer.offsets_for_times(dict.fromkeys(ats, since_ms))
             starts = {at: max(starts[at], one.offset) if (one := found[at]) else ends[at] for at in ats}
         left = {at for at in ats if starts[at] < ends[at]}
@@ -160,9 +165,12 @@ class Log:
         self._consumer.assign(list(left))
         for at in left:
             self._consumer.seek(at, starts[at])
+        begun = set(left) if self._by_time else set[TopicPartition]()
         async for at, some in self._fetched(left, ends):
             for record in some:
-                if record.offset < ends[at]:
+                if record.timestamp >= since_ms:
+                    begun.add(at)
+                if at in begun and record.offset < ends[at]:
                     yield record, at
             self._read += len(some)
             if self._tell is not None:

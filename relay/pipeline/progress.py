@@ -11,6 +11,7 @@ not come, commits go on without, what is not told yet is told with the next, and
 import asyncio
 import zlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any, Protocol
 
 import structlog
@@ -118,7 +119,7 @@ class Progress:
             self._trouble("no answer in time")
 
     async def run(self) -> None:
-        """Write what there is, until cancelled."""
+        """Write what there is, until cancelled; and then what is left."""
         self._troubled = False
         try:
             while True:
@@ -129,7 +130,15 @@ class Progress:
         finally:
             self._troubled = True
             self._news.set()
+            await self._last()
             await self._close()
+
+    async def _last(self) -> None:
+        """What is left has a moment more; a worker that ends does not wait for a broker in trouble."""
+        with suppress(Exception):
+            async with asyncio.timeout(WAIT_S):
+                if self._waiting:
+                    await self._write()
 
     async def _try(self) -> None:
         try:

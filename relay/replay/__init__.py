@@ -16,8 +16,11 @@ that whoever goes on with it sends nothing twice.
     board         runs and subscriptions, as their topics are                                 edge (aiokafka)
     outbox        delivery records and a run's new state, together                            edge (aiokafka)
     backlog       what workers have not yet taken                                             edge (aiokafka)
-    scan          the events of a run, a batch at a time                                      edge (aiokafka)
-    runner        the runs that there are, carried on                                         edge
+    scan          the records of a run, a batch at a time                                     edge (aiokafka)
+    survey        where a replay would begin and end, and how much it would send              edge (aiokafka)
+    carry         one run, carried on: read, chosen, sent                                     edge
+    runner        which runs a process carries on, and how fast                               edge
+    singly        what is asked for and answered one by one                                   edge
     dead_letters  the dead letters, newest first                                              edge (aiokafka)
     sent          what was sent, read again                                                   edge (aiokafka)
     service       all of that for whoever asks                                                edge

@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from relay.broker import Broker
 from relay.clock import Clock
 from relay.config import Config
 from relay.model import Delivery, Record, State, Subscription
@@ -77,6 +78,7 @@ class Carry:
             ident = transactional_id(self._config, self.run.id) if self._transactions else None
             self._outbox = await self._stack.enter_async_context(Outbox(self._config, transactional_id=ident))
             await self._write([], replace(await self._newest(), worker=self._worker))
+            await self._look()
             self._scan = await self._stack.enter_async_context(
                 Scan(self._config, self.run, committed_only=self._transactions)
             )
@@ -162,6 +164,15 @@ class Carry:
         if newest is None or newest.is_over:
             raise Overtaken("it is over")
         return newest
+
+    async def _look(self) -> None:
+        """What it is to read is there: a topic that is gone, asked for by name, might be made anew."""
+        async with Broker(self._config) as broker:
+            there = await broker.topics()
+        gone = next((topic for topic, partition in remaining(self.run) if partition >= there.get(topic, 0)), None)
+        if gone is not None:
+            await self._end(RunState.FAILED, f"there is no topic {gone} any more")
+            raise Overtaken("it is over")
 
     async def _chosen(self, records: Sequence[Record], to: Subscription) -> Chosen:
         if self._index is None or self._index[0] is not to:

@@ -8,10 +8,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from relay.broker import Broker
 from relay.config import Config
-from relay.errors import Invalid, Problem, TopicProblem, Unreachable
+from relay.errors import Invalid, Problem, Unreachable
 from relay.model import Record, Source
 from relay.replay.letters import DeadLetter, Looked, cursor_of, letter, newest, opened
 from relay.replay.lookup import FIND_S, Gone, bounds, reader, records
+from relay.store.writer import no_topic
 from relay.topics import Topics
 
 MOST = 200  # of a page, as of a listing of the history
@@ -88,7 +89,7 @@ class DeadLetters:
             partitions = (await broker.topics()).get(self._topic)
             transactions = (await broker.capabilities()).transactions
         if partitions is None and transactions:
-            raise TopicProblem(f"there is no topic {self._topic}: `relay topics apply` makes it")
+            raise no_topic(self._topic)
         return partitions or 0, transactions
 
     async def _page(

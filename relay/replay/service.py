@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaError
 from relay.broker import Broker
 from relay.clock import Clock, SystemClock
 from relay.config import Config
-from relay.errors import Conflict, Invalid, NotFound, Problem, TopicProblem
+from relay.errors import Conflict, Invalid, NotFound, Problem
 from relay.model import DeliveryId, State, Subscription
 from relay.pipeline.results import rfc3339
 from relay.refusals import lost
@@ -25,6 +25,7 @@ from relay.replay.singly import Singly, new_run
 from relay.replay.survey import planned, surveyed
 from relay.replay.values import Kind, Preview, Run, RunState, Wish, forecast
 from relay.store.history.values import Delivery as Told
+from relay.store.writer import no_topic
 from relay.topics import Topics
 
 PREVIEW_S = 5.0  # somebody waits for the figures
@@ -77,7 +78,7 @@ class Replays:
             if not transactions:
                 await broker.touch(names)
             elif missing := await broker.missing(*names):
-                raise TopicProblem(f"there is no topic {missing[0]}: `relay topics apply` makes it")
+                raise no_topic(missing[0])
         board = await self._stack.enter_async_context(Board(self._config, transactions=transactions))
         runner = Runner(
             config=self._config,

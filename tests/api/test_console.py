@@ -332,3 +332,20 @@ def there(console: Console, path: Path, before: list[Any]) -> Callable[[], Any]:
         return made and answer.status == 200 and answer.json["items"] == before
 
     return same
+
+
+async def test_what_it_cannot_start_with_is_told_before_it_starts(console: Console, tmp_path: Path) -> None:
+    """An address that somebody else has, a history that would be gone with its process."""
+    wrong = {
+        "RELAY_CONSOLE_ADDRESS": (console.address, 2, "RELAY_CONSOLE_ADDRESS: cannot be listened on"),
+        "RELAY_DATABASE_URL": ("sqlite+aiosqlite:///:memory:", 1, "RELAY_DATABASE_URL: a history in memory"),
+    }
+    for name, (value, status, why) in wrong.items():
+        with Console(tmp_path, "127.0.0.1:1", "t", **{name: value}) as another:
+            another.start()
+            assert another.process is not None
+            ended = await asyncio.to_thread(another.process.wait, 30)
+
+        assert (name, status) == (name, ended), another.log()
+        assert why in another.log()
+        assert "Traceback" not in another.log()

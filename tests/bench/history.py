@@ -32,6 +32,7 @@ from sqlalchemy import Connection, text
 from relay.broker import Broker
 from relay.config import Config
 from relay.pipeline.results import rfc3339
+from relay.store.history import database
 from relay.store.history.database import Database
 from relay.store.history.projector import Keep, Projector, batch
 from relay.store.history.store import SqlHistory
@@ -54,6 +55,7 @@ TIMES = 300  # each question is asked
 GOAL_PER_S, GOAL_PAGE_MS, GOAL_OVERVIEW_MS = 10_000, 50, 100
 KEEP = Keep(age_ms=BEGIN_MS)
 WAIT_S = 600.0
+INDEX_S = 3600.0  # an index over millions of rows takes longer than a batch may
 TOLD_BAR_S, TOLD_LINE_S, BAR = 0.5, 15.0, 40
 TOPIC = "relay.results"
 PARTITIONS = 4
@@ -241,6 +243,7 @@ async def fill(store: SqlHistory, attempts: int) -> str:
         for one in indexes:
             await in_one(store, partial(one.drop, checkfirst=True))
         at, _ = await written(store, traffic, attempts - last - at.next_offset, at, tell)
+    print(f"\n{len(indexes)} indexes are made", file=sys.stderr, flush=True)
     for one in indexes:
         await in_one(store, partial(one.create, checkfirst=True))
     left = attempts - at.next_offset
@@ -252,7 +255,8 @@ async def fill(store: SqlHistory, attempts: int) -> str:
 
 
 async def in_one(store: SqlHistory, work: Callable[[Connection], object]) -> None:
-    """In a transaction of its own."""
+    """In a transaction of its own, for as long as it takes."""
+    database.WRITE_S = INDEX_S
     async with store._database.writing() as connection:
         if connection.dialect.name == "postgresql":
             await connection.execute(text("SET LOCAL statement_timeout = 0"))
@@ -395,15 +399,15 @@ async def answered(question: Question) -> str:
 
 async def settled(url: str) -> str:
     """What a database does by itself after a while is done: statistics, checkpoints; and how large it is."""
-    database = Database(url)
-    async with database.writing() as connection:
-        if database.dialect == "postgresql":
+    store = Database(url)
+    async with store.writing() as connection:
+        if store.dialect == "postgresql":
             await connection.execute(text("ANALYZE"))
             size = (await connection.execute(text("SELECT pg_database_size(current_database())"))).scalar()
         else:
             pages = (await connection.execute(text("PRAGMA page_count"))).scalar()
             size = int(pages or 0) * int((await connection.execute(text("PRAGMA page_size"))).scalar() or 0)
-    await database.close()
+    await store.close()
     return f"{int(size or 0) / 1e9:.2f} GB"
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from relay.console import exports, views
 from tests.store.history.results import a_row
 
-TEXT = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), min_size=1, max_size=20)
+TEXT = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1, max_size=20)
 
 
 @given(lead_id=TEXT, subscription_id=TEXT)

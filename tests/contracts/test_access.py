@@ -6,7 +6,7 @@ What needs transactions (rivals, two consoles that start at once) stands at the 
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -31,13 +31,6 @@ NOON = 1_793_534_400_000
 KEY = base64.b64encode(bytes(range(32))).decode()
 ROOT = Principal(name="cli:root", scope=Scope.ADMIN)
 IN_FORCE_S = 5
-
-
-@pytest.fixture(scope="module")
-def embedded() -> Iterator[str]:
-    """The bootstrap servers of an embedded broker."""
-    with EmbeddedBroker() as broker:
-        yield broker.bootstrap
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

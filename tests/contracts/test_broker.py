@@ -9,7 +9,7 @@ import base64
 import contextlib
 import socket
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -26,13 +26,6 @@ from tests.kafka.driver import create_topic
 
 ANSWER_S = 10  # a command says within so long that there is no broker
 METADATA = "m" * 3_900  # what the settled map may take of a commit
-
-
-@pytest.fixture(scope="module")
-def embedded() -> Iterator[str]:
-    """The bootstrap servers of an embedded broker."""
-    with EmbeddedBroker() as broker:
-        yield broker.bootstrap
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
@@ -296,7 +289,7 @@ async def test_a_broker_that_is_gone_meanwhile_is_told_in_time(prefix: str) -> N
 async def test_what_the_plan_says_is_made_and_nothing_is_left_to_plan(kafka: str, prefix: str) -> None:
     """With every setting as it was wanted, on a broker whose own defaults are others."""
     config = a_config(kafka, prefix)
-    names = Topics(prefix).of(config)
+    names = (*Topics(prefix).of(config), *Topics(prefix).console)
 
     async with Broker(config) as broker:
         before = await broker.cluster(names)

@@ -1,7 +1,6 @@
 """Notices are read back, from an embedded broker and a real Kafka alike."""
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import orjson
@@ -10,20 +9,12 @@ from aiokafka import AIOKafkaProducer
 
 from relay.broker import Broker
 from relay.config import Config
-from relay.embedded import EmbeddedBroker
 from relay.errors import TopicProblem
 from relay.notices.posted import Notices
 from relay.pipeline.notice import Kind
 from relay.topics import Wanted
 from tests.builders import a_word
 from tests.kafka.driver import until
-
-
-@pytest.fixture(scope="module")
-def embedded() -> Iterator[str]:
-    """The bootstrap servers of an embedded broker."""
-    with EmbeddedBroker() as broker:
-        yield broker.bootstrap
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

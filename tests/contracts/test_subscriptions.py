@@ -12,7 +12,7 @@ import gc
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -49,13 +49,6 @@ NOON = 1_793_534_400_000
 IN_FORCE_S = 2  # a change is in force within so long
 KEY = base64.b64encode(bytes(range(32))).decode()
 OTHER_KEY = base64.b64encode(bytes(32)).decode()
-
-
-@pytest.fixture(scope="module")
-def embedded() -> Iterator[str]:
-    """The bootstrap servers of an embedded broker."""
-    with EmbeddedBroker() as broker:
-        yield broker.bootstrap
 
 
 @pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])

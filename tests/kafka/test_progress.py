@@ -62,7 +62,7 @@ async def test_commits_go_on_where_progress_is_refused(kafka: str, prefix: str, 
                 return sums == {name: report.total(name) for name in sums}
 
             await delivered(SOME)
-            assert await told(events=SOME, matches=SOME, delivered=SOME)
+            await until(lambda: told(events=SOME, matches=SOME, delivered=SOME))
 
             await taken(relay, 1)
             await delivered(2 * SOME)

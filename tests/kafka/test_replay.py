@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 
 from relay.clock import SystemClock
 from relay.config import Config
@@ -138,7 +139,8 @@ async def test_a_replay_that_is_killed_goes_on_without_a_double_or_a_gap(relay: 
             took = await until(lambda: is_over(replays, run))
             await until(lambda: len(journal.of("ok/late")) >= EVENTS + 1)
             over = replays.run(run.id, account="acct-1")
-        await relay.end(worker)
+            await relay.end(worker)
+            await of_a_topic_that_is_gone(relay, replays, late)
         print(f"killed at {at}, then {took:.1f} s")
 
         assert preview == Preview(events=EVENTS + 20, matched=EVENTS, to_send=EVENTS, lost=(), exact=True)
@@ -152,6 +154,32 @@ async def test_a_replay_that_is_killed_goes_on_without_a_double_or_a_gap(relay: 
         assert {row["run_id"] for row in replayed} == {run.id}
         assert {row["subscription_id"] for row in replayed} == {"late"}
         assert len(replayed) == EVENTS
+
+
+async def of_a_topic_that_is_gone(relay: Relay, replays: Replays, to: Subscription) -> None:
+    """A run says so, and the topic is not made anew by asking for it."""
+    await edit(relay, changed("late", State.PAUSED))
+    run = await replays.start(to, Wish(since_ms=0), by=BY)
+    await until(lambda: "is paused" in (why_of(replays, run) or ""))
+    await delete_topic(relay.bootstrap, relay.events)
+    await until(lambda: is_gone(relay))
+    await edit(relay, changed("late", State.ACTIVE))
+    await until(lambda: is_over(replays, run))
+    assert why_of(replays, run) == f"there is no topic {relay.events} any more"
+    assert relay.events not in await relay.topics()
+
+
+async def is_gone(relay: Relay) -> bool:
+    return relay.events not in await relay.topics()
+
+
+async def delete_topic(bootstrap: str, name: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics([name])
+    finally:
+        await admin.close()
 
 
 def replaying(relay: Relay) -> "subprocess.Popen[bytes]":
