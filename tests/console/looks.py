@@ -34,6 +34,7 @@ PAGES = {
     "webhook-rotate": "/subscriptions/sub_crm/rotate",
     "deliveries": "/deliveries",
     "deliveries-filtered": "/deliveries?state=gave_up&status=5xx",
+    "deliveries-chosen": "/deliveries?range=chosen",
     "deliveries-none": "/deliveries?q=nobody",
     "deliveries-wrong": "/deliveries?status=teapot",
     "delivery": "/deliveries/{delivery}",

@@ -1,7 +1,7 @@
 """
 `python -m tests.console.screenshots FOLDER`: every page in light, dark and narrow, to be looked at; and how soon each
-is first painted. Exit status 1 when one is later than 200 ms, or scrolls sideways; those that were asked to walk through
-the log first are not judged by their time.
+is first painted. Exit status 1 when one is later than 200 ms, or scrolls sideways; those that walk through the log
+first, because somebody asked for that, are not judged by their time.
 """
 
 import asyncio

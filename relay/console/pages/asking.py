@@ -14,6 +14,7 @@ from relay.console.pages import words
 from relay.errors import Problem
 from relay.model import EVENT_TYPES, Trigger
 from relay.store.forms import event_type
+from relay.store.history.listing import LATEST_MS
 from relay.store.history.values import Search, State
 
 T = TypeVar("T")
@@ -34,6 +35,8 @@ STATUSES = ("2xx", "3xx", "4xx", "5xx")
 FIELDS = ("q", "subscription", "state", "event", "status", "trigger", "range", "since", "until")
 NEEDS_RANGE = ("event", "status", "trigger")  # searched row by row: within a time range only
 DEFAULT_RANGE = "24h"
+CHOSEN = "chosen"  # from `since` to `until`
+SECONDS = 19  # characters of a time in a field: browsers write no zone there
 FORM_FIELDS = {
     "since_ms": "since",
     "until_ms": "until",
@@ -78,11 +81,7 @@ def asked(query: Mapping[str, str], *, now_ms: int) -> Asked:
     if any(name in shown for name in NEEDS_RANGE) and not {"range", "since", "q"} & shown.keys():
         shown["range"] = DEFAULT_RANGE
     problems: list[Problem] = []
-    since_ms, until_ms = _time(shown, "since", problems), _time(shown, "until", problems)
-    if since_ms is None and "range" in shown:
-        since_ms = now_ms - RANGES_MS.get(shown["range"], 0)
-        if shown["range"] not in RANGES_MS:
-            problems.append(Problem("range", "is one of " + ", ".join(RANGES_MS)))
+    since_ms, until_ms = _span(shown, now_ms, problems)
     search = Search(
         subscription_id=shown.get("subscription"),
         lead_id=shown.get("q"),
@@ -94,6 +93,21 @@ def asked(query: Mapping[str, str], *, now_ms: int) -> Asked:
         until_ms=until_ms,
     )
     return Asked(search=search, shown=shown, problems={one.field: one.rule for one in problems})
+
+
+def _span(shown: dict[str, str], now_ms: int, problems: list[Problem]) -> tuple[int | None, int | None]:
+    """The last so many hours, or between two times that somebody chose; `shown` says then which of the two."""
+    if shown.get("range") in RANGES_MS:
+        for name in ("since", "until"):
+            shown.pop(name, None)
+        return now_ms - RANGES_MS[shown["range"]], None
+    if {"since", "until"} & shown.keys():
+        shown["range"] = CHOSEN
+    elif shown.get("range") == CHOSEN:
+        shown["since"] = words.instant(now_ms - words.DAY_MS)[:SECONDS]
+    elif "range" in shown:
+        problems.append(Problem("range", "is one of " + ", ".join((*RANGES_MS, CHOSEN))))
+    return _time(shown, "since", problems), _time(shown, "until", problems)
 
 
 def told(search: Search) -> dict[str, str]:
@@ -158,11 +172,13 @@ def _status(shown: Mapping[str, str], problems: list[Problem]) -> int | None:
     return None
 
 
-def _time(shown: Mapping[str, str], name: str, problems: list[Problem]) -> int | None:
+def _time(shown: dict[str, str], name: str, problems: list[Problem]) -> int | None:
     value = shown.get(name)
     if value is None:
         return None
     at_ms = words.parsed(value)
-    if at_ms is None:
+    if at_ms is None or not 0 <= at_ms <= LATEST_MS:
         problems.append(Problem(name, "is a time in UTC, as 2026-11-29T20:00"))
+        return None
+    shown[name] = words.instant(at_ms)[:SECONDS]
     return at_ms

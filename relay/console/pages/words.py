@@ -153,7 +153,7 @@ def relative(at_ms: int | None, now_ms: int) -> str:
 
 def parsed(text: object) -> int | None:
     """
-    Milliseconds of an RFC 3339 time, as results and notices have it; None: it is none.
+    Milliseconds of an RFC 3339 time, as results and notices have it; None: it is none, or before 1970.
 
     >>> parsed("2019-06-07T23:09:40.445Z"), parsed("soon"), parsed(None)
     (1559948980445, None, None)
@@ -165,7 +165,8 @@ def parsed(text: object) -> int | None:
     except ValueError:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return (at - EPOCH) // timedelta(milliseconds=1)
+    at_ms = (at - EPOCH) // timedelta(milliseconds=1)
+    return at_ms if at_ms >= 0 else None
 
 
 def duration(ms: float | None) -> str:

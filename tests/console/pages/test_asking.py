@@ -69,6 +69,17 @@ def test_each_field_asks_for_what_it_says() -> None:
     )
 
 
+def test_two_times_can_be_chosen_and_a_range_takes_their_place() -> None:
+    """To the second; the fields of a form are sent whichever of the two is meant."""
+    chosen = asking.asked({"since": "2019-06-07T10:00:00Z", "until": "2019-06-07T11:00"}, now_ms=NOW_MS)
+    ranged = asking.asked({**chosen.shown, "range": "1h"}, now_ms=NOW_MS)
+
+    assert (NOW_MS - 2 * HOUR_MS, NOW_MS - HOUR_MS) == (chosen.search.since_ms, chosen.search.until_ms)
+    assert {"range": "chosen", "since": "2019-06-07T10:00:00", "until": "2019-06-07T11:00:00"} == chosen.shown
+    assert {"range": "1h"} == ranged.shown
+    assert asking.asked({"range": "chosen"}, now_ms=NOW_MS).search.since_ms == NOW_MS - 24 * HOUR_MS
+
+
 def test_a_field_that_says_nothing_sensible_is_told_beside_it() -> None:
     """And is not quietly left out of the search."""
     asked = asking.asked({"status": "teapot", "since": "yesterday", "state": "odd", "range": "1y"}, now_ms=NOW_MS)
