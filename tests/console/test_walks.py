@@ -152,8 +152,11 @@ async def test_a_receiver_that_was_down_is_sent_what_it_missed(kafka: str, prefi
         await page.get_by_role("button", name="Start replay").click()
         await expect(page.locator("[aria-labelledby=progress] .chip")).to_have_text("Done")
 
-        await page.goto(missed)
+        async def arrived() -> bool:
+            await page.goto(missed)
+            return "Delivered 200" in await timeline.first.inner_text()
+
         await until(lambda: len({ident for ident, _ in receiver.taken}) == 2)
-        await expect(timeline.first).to_contain_text("Delivered 200")
+        await until(arrived)
         await expect(timeline.first).to_contain_text("Replay")
         assert not walk.faults

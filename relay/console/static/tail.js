@@ -1,6 +1,7 @@
 // The live tail: the stream says that something is new, and the server draws the list again. The stream may be ahead of
 // the history that the list is drawn from: it is drawn again a few times, further and further apart.
 const DRAWN_MS = [500, 1500, 3000, 8000];
+const STEADY_MS = 10000; // and now and then in any case: a history that was held up comes on by itself
 
 const list = document.querySelector("[data-tail]");
 if (list) {
@@ -27,5 +28,6 @@ if (list) {
   stream.onerror = () => {
     state.textContent = "Connecting…";
   };
+  setInterval(draw, STEADY_MS);
   window.addEventListener("pagehide", () => stream.close());
 }
