@@ -412,12 +412,18 @@ async def test_a_missing_topic_is_told_with_the_command_and_not_made_by_asking(k
 
 @pytest.mark.kafka
 async def test_where_there_is_no_audit_yet_tokens_are_made_without(kafka: str, prefix: str) -> None:
-    """An installation whose topics were made one by one."""
+    """An installation whose topics were made one by one; from when it is there, with one."""
     config = a_config(kafka, prefix)
     async with Broker(config) as broker:
         made = wanted(config, events_partitions=1, brokers=1)
         await broker.create([one for one in made if one.name == Topics(prefix).tokens])
 
-    token, _ = await Access(config).create(name="CI", scope="read", by=ROOT)
+    access = Access(config)
+    token, _ = await access.create(name="CI", scope="read", by=ROOT)
 
-    assert [token] == await Access(config).read()
+    assert [token] == await access.read()
+
+    await make_topics(config)
+    await access.revoke(token.id, by=ROOT)
+
+    assert [Action.TOKEN_REVOKED] == [one.action for one in (await Audit(config).page()).entries]
