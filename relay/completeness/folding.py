@@ -24,7 +24,7 @@ class Ledgers:
         self.began_ms = NEVER_MS  # no outcome of what was told was written before
         self._lost: dict[Lost, None] = {}
         self._from: dict[Partition, int] = {}  # from here on all is told, or unknown
-        self._base: dict[Partition, int] = {}
+        self._base: dict[Partition, int] = {}  # up to here
 
     def add(self, told: Told | Lost, held_ms: int = 0) -> None:
         """
@@ -45,10 +45,18 @@ class Ledgers:
         if any(run.matches > 0 for run in runs):
             self.began_ms = min(self.began_ms, told.began_ms)
 
-    def committed(self, at: Partition, offset: int) -> None:
-        """The group has committed so far: every offset before was told of, or is unknown."""
-        if at in self._base:
-            self._base[at] = max(self._base[at], offset)
+    def committed(self, at: Partition, offset: int, came: int | None = None) -> None:
+        """
+        The group has committed so far: every offset before was told of, or is unknown.
+
+        Args:
+            at: Which partition; nobody need have told of it.
+            offset: What is committed.
+            came: From here on its records came in this time, and are told of in it or never; None: it is not known.
+        """
+        self.counts.setdefault(at, Counts())
+        self._base[at] = max(self._base.get(at, 0), offset)
+        self._from[at] = min(self._from.get(at, offset), offset if came is None else came)
 
     def ranges(self, outcomes: Mapping[Partition, Outcomes]) -> tuple[Range, ...]:
         """Of each partition what was covered, what is unknown and what is lost, in order."""

@@ -27,7 +27,7 @@ from relay.pipeline.covered import NEVER_MS
 from relay.refusals import lost
 from relay.topics import Topics
 
-SKEW_MS = 60_000  # between the clocks of workers: outcomes are looked for so much further back
+SKEW_MS = 60_000  # between clocks: outcomes are looked for so much further back, and events only from so much later on
 SILENT_S = 15.0  # without a record that is known to be there: the broker is gone
 POLL_MS = 500
 BATCH = 500  # records in one turn of the loop: some 10 ms
@@ -66,7 +66,7 @@ async def reconcile(
         by_time = (await broker.capabilities()).topic_configs  # the embedded one knows no times
         committed = {} if until_ms is not None else await broker.committed(config.group, config.events_topics)
     try:
-        counted = {name: partitions[name] for name in names}
+        counted = {name: partitions[name] for name in (*names, *config.events_topics) if name in partitions}
         async with Log(kafka_settings(config), counted, progress, by_time=by_time) as log:
             return await _reconciled(log, topics, since_ms, until_ms, now_ms, committed)
     except KafkaError as error:
@@ -86,8 +86,9 @@ async def _reconciled(  # noqa: PLR0917  the question, and what is known
             unreadable += 1
         else:
             ledgers.add(told, held_ms[told.partition % len(held_ms)])
+    came = await log.since(committed, since_ms + SKEW_MS)
     for at, offset in committed.items():
-        ledgers.committed(at, offset)
+        ledgers.committed(at, offset, came.get(at))
     if ledgers.began_ms < NEVER_MS:
         began_ms = max(0, ledgers.began_ms - SKEW_MS)
         async for record, at in log.records([topics.results, topics.dead_letters], began_ms):
@@ -145,6 +146,12 @@ class Log:
             there = first[at].timestamp if first.get(at) is not None else now_ms
             held.append(0 if begins[at] == 0 else there if begins[at] < ends[at] else now_ms)
         return held
+
+    async def since(self, partitions: Iterable[Partition], since_ms: int) -> dict[Partition, int]:
+        """Of those of these partitions that have records of then or later, where the first of them is."""
+        ats = [TopicPartition(*one) for one in partitions] if self._by_time else []
+        found = await self._consumer.offsets_for_times(dict.fromkeys(ats, since_ms)) if ats else {}
+        return {(at.topic, at.partition): one.offset for at, one in found.items() if one is not None}
 
     async def records(self, topics: Sequence[str], since_ms: int) -> AsyncIterator[tuple[Record, TopicPartition]]:
         """
