@@ -5,7 +5,7 @@ Told is what a worker had settled, every outcome of it acknowledged before: so w
 missing now, and nothing needs to be waited for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from relay.completeness.counts import Counts
@@ -58,15 +58,23 @@ class Ledgers:
         self._base[at] = max(self._base.get(at, 0), offset)
         self._from[at] = min(self._from.get(at, offset), offset if came is None else came)
 
-    def ranges(self, outcomes: Mapping[Partition, Outcomes]) -> tuple[Range, ...]:
-        """Of each partition what was covered, what is unknown and what is lost, in order."""
+    def ranges(
+        self, outcomes: Mapping[Partition, Outcomes], moved: Callable[[], None] = lambda: None
+    ) -> tuple[Range, ...]:
+        """
+        Of each partition what was covered, what is unknown and what is lost, in order.
+
+        Args:
+            outcomes: What came of it, by partition.
+            moved: Called for each bucket of offsets: millions take seconds.
+        """
         found = [
             Range(topic=one.topic, partition=one.partition, first=one.first, end=one.end, lost=True)
             for one in self._lost
             if one.first < one.end
         ]
         for at, counts in self.counts.items():
-            found += _covered(at, counts, outcomes.get(at, Outcomes()))
+            found += _covered(at, counts, outcomes.get(at, Outcomes()), moved)
             found += self._unknown(at, counts)
         return tuple(sorted(found, key=lambda one: (one.topic, one.partition, one.first, one.end)))
 
@@ -127,9 +135,10 @@ class _Sums:
                 self.missing.append(Missing(offset, -over, replayed))
 
 
-def _covered(at: Partition, counts: Counts, outcomes: Outcomes) -> Iterator[Range]:
+def _covered(at: Partition, counts: Counts, outcomes: Outcomes, moved: Callable[[], None]) -> Iterator[Range]:
     sums = _Sums()
     for bucket in counts.buckets():
+        moved()
         came = {offset: (states, replayed) for offset, states, replayed in outcomes.counted(bucket)}
         for run in counts.runs(bucket):
             sums.run(run)

@@ -162,3 +162,14 @@ def test_a_run_without_end_is_counted_at_once() -> None:
     (one,) = ranges(told)
 
     assert (1 << 27, 0) == (one.events, one.matches)
+
+
+def test_whoever_waits_is_told_that_it_moves_on() -> None:
+    """For each bucket: a command takes one that stands still for one whose broker is gone."""
+    ledgers, moves = Ledgers(), list[None]()
+    ledgers.add(of(1, first=3))
+    ledgers.add(of(1, first=9 * BUCKET))
+
+    ledgers.ranges({}, lambda: moves.append(None))
+
+    assert 2 == len(moves)
