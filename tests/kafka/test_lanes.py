@@ -36,9 +36,7 @@ async def ready(relay: Relay) -> bool:
 
 
 async def full(relay: Relay) -> bool:
-    """
-    Whether each of two has as many under way as it may, or more: who had joined first began with the other's share.
-    """
+    """Each of two has as many under way as it may, or more: who had joined first began with the other's share."""
     rows = await shown(relay)
     return len(rows) == 2 and all(one["in_flight"] >= one["max_in_flight"] for one in rows)
 
