@@ -1,0 +1,66 @@
+"""What is sent again and what is not, on an embedded broker: the cases that a worker is not needed for."""
+
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+
+from relay.broker import Broker
+from relay.config import Config
+from relay.model import Source, Subscription
+from relay.pipeline.match import delivery_id
+from relay.replay.service import Replays
+from relay.store.history.values import Delivery as Told
+from relay.topics import Topics
+from tests.builders import NOON_MS, a_subscription, a_value, an_event
+from tests.store.history.results import a_row
+
+BY = "a test"
+
+
+@pytest.fixture
+def config(embedded: str, prefix: str) -> Config:
+    """With topics of a test's own."""
+    return Config.read({"RELAY_KAFKA_BOOTSTRAP_SERVERS": embedded, "RELAY_TOPIC_PREFIX": prefix})
+
+
+async def made(config: Config) -> None:
+    """Its topics are there."""
+    topics = Topics(config.topic_prefix)
+    async with Broker(config) as broker:
+        await broker.touch([topics.runs, topics.subscriptions, topics.deliveries(0), f"{config.topic_prefix}.events"])
+
+
+async def written(config: Config, topic: str, value: bytes, **more: Any) -> int:  # noqa: ANN401  of aiokafka's
+    """Its offset, in partition 0."""
+    async with AIOKafkaProducer(bootstrap_servers=config.kafka_bootstrap_servers) as producer:
+        sent = await producer.send_and_wait(f"{config.topic_prefix}.{topic}", value, partition=0, **more)
+    offset: int = sent.offset
+    return offset
+
+
+def of_event(config: Config, offset: int, ident: str, to: Subscription) -> Told:
+    """A delivery of it, as the history has it."""
+    own: dict[str, Any] = {"delivery_id": ident, "subscription_id": to.id, "account_id": to.account_id}
+    place = {"event_topic": f"{config.topic_prefix}.events", "event_partition": 0, "event_offset": offset}
+    return a_row()[1]._replace(**own, **place, created_ms=NOON_MS)
+
+
+async def test_each_of_two_deliveries_with_the_same_coordinates_is_answered_for_itself(config: Config) -> None:
+    """A topic that was made anew has another event there: of the one that stood there before nothing is sent."""
+    await made(config)
+    to = a_subscription()
+    offset = await written(config, "events", orjson.dumps(a_value()), timestamp_ms=NOON_MS)
+    event = an_event(source=Source(f"{config.topic_prefix}.events", 0, offset))
+    ident = delivery_id(event, to.id, namespace="", timestamp_ms=NOON_MS)
+
+    async with Replays(config) as replays:
+        asked = [of_event(config, offset, one, to) for one in ("dlv_before", ident, "dlv_long_before")]
+        run_id, answers = await replays.redeliver(to, asked, by=BY)
+        run = replays.run(run_id, account=None)
+
+    assert {"dlv_before", "dlv_long_before"} == {one for one, why in answers.items() if why and "another event" in why}
+    assert answers[ident] is None
+    assert run is not None
+    assert (1, 2) == (run.sent, run.skipped)
