@@ -93,6 +93,7 @@ EVENTS = {
     # console
     "console.listening": "The console's API and pages are served here.",
     "console.troubled": "Something that the console needs the broker for cannot be opened; trying again.",
+    "audit.failed": "What this line tells of was done, and could not be written into the audit.",
     "live.troubled": "Results cannot be followed for those who look on; trying again.",
     "console.stopping": "SIGTERM or SIGINT: live streams end, requests under way have 5 s.",
     "console.stopped": "The console has ended.",

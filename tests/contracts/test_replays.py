@@ -1,13 +1,19 @@
 """What is sent again and what is not, on an embedded broker: the cases that a worker is not needed for."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
+from structlog.testing import capture_logs
 
+from relay.access.audit import Audit
+from relay.access.values import Principal, Scope
 from relay.broker import Broker
+from relay.clock import ManualClock
 from relay.config import Config
+from relay.console.desk.sending import Sending
 from relay.model import Source, Subscription
 from relay.pipeline.match import delivery_id
 from relay.replay.service import Replays
@@ -64,3 +70,24 @@ async def test_each_of_two_deliveries_with_the_same_coordinates_is_answered_for_
     assert answers[ident] is None
     assert run is not None
     assert (1, 2) == (run.sent, run.skipped)
+
+
+async def test_what_was_done_and_cannot_be_audited_is_answered_as_done(config: Config) -> None:
+    """Whoever were told that it failed would have it sent once more; the log has it, for somebody to look at."""
+    await made(config)
+    nowhere = Config.read({"RELAY_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
+    somebody = Principal(name="token:tok_1", scope=Scope.WRITE, account="acc_1")
+
+    async with Replays(config) as replays:
+        means: Any = SimpleNamespace(
+            audit=Audit(nowhere),
+            clock=ManualClock(),
+            replays=SimpleNamespace(get=lambda: replays),
+            roster=SimpleNamespace(all=lambda: {a_subscription().id: a_subscription()}),
+        )
+        with capture_logs() as lines:
+            ident = await Sending(means).test(somebody, "sub_1")
+
+    (line,) = [one for one in lines if one["log_level"] == "error"]
+    assert ("audit.failed", "token:tok_1", "tested") == (line["event"], line["actor"], line["action"])
+    assert ("sub_1", {"delivery_id": ident}) == (line["subject"], line["details"])
