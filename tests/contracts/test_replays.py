@@ -16,11 +16,13 @@ from relay.config import Config
 from relay.console.desk.sending import Sending
 from relay.model import Source, Subscription
 from relay.pipeline.match import delivery_id
+from relay.replay.sent import sent
 from relay.replay.service import Replays
+from relay.replay.shown import Sent
 from relay.store.history.values import Delivery as Told
 from relay.topics import Topics
 from tests.builders import NOON_MS, a_subscription, a_value, an_event
-from tests.store.history.results import a_row
+from tests.store.history.results import a_result, a_row
 
 BY = "a test"
 
@@ -91,3 +93,15 @@ async def test_what_was_done_and_cannot_be_audited_is_answered_as_done(config: C
     (line,) = [one for one in lines if one["log_level"] == "error"]
     assert ("audit.failed", "token:tok_1", "tested") == (line["event"], line["actor"], line["action"])
     assert ("sub_1", {"delivery_id": ident}) == (line["subject"], line["details"])
+
+
+@pytest.mark.parametrize("verdict", ["deferred", "dropped"])
+async def test_where_no_request_was_made_nothing_is_shown_as_sent(config: Config, verdict: str) -> None:
+    """Although its event stands in the log, and its URL in the result."""
+    offset = await written(config, "events", orjson.dumps(a_value()))
+    place = {"event_topic": f"{config.topic_prefix}.events", "event_partition": 0, "event_offset": offset}
+    own = {"body_sha256": an_event().body_sha256, "request_headers": None}
+
+    nothing = await sent(config, a_result(verdict=verdict, **place, **own), None, None)
+
+    assert Sent(body=None, why="nothing was sent", headers={}, url=None) == nothing
