@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Self
 from relay.broker import Broker
 from relay.clock import Clock
 from relay.config import Config
+from relay.errors import Unreachable
 from relay.model import Delivery, Record, State, Subscription
 from relay.pipeline.match import Index
 from relay.pipeline.results import rfc3339
@@ -23,6 +24,7 @@ from relay.replay.outbox import Outbox, Overtaken, transactional_id
 from relay.replay.ranges import remaining
 from relay.replay.scan import Replaced, Scan
 from relay.replay.values import Run, RunState
+from relay.store.edits import Unreadable
 
 Delivered = Callable[[Collection[str]], Awaitable[set[str]]]  # of these delivery ids, those that were delivered
 
@@ -102,16 +104,13 @@ class Carry:
         Raises:
             Overtaken: Somebody else carries it on, or has ended it.
             Unavailable: The history does not answer.
+            Unreachable: Its subscription is there, and is not known here yet.
             KafkaError, TimeoutError: The broker is in trouble.
         """
         seen = self._board.runs.get(self.run.id)
         if seen is not None and seen.is_over:
             raise Overtaken("it is over")
-        to = self._board.owner(self.run)
-        if to is None:
-            return await self._end(RunState.FAILED, "its subscription was deleted, or made anew")
-        if to.state is not State.ACTIVE:
-            await self.release(f"waits until {to.id} is resumed: it is {to.state}")
+        if (to := await self._receiver()) is None:
             return None
         if room <= 0:
             await self._beat(self.run)
@@ -157,6 +156,21 @@ class Carry:
             Overtaken, KafkaError: As of `step`.
         """
         await self._end(RunState.FAILED, why)
+
+    async def _receiver(self) -> Subscription | None:
+        """Whom it is sent to now; None: the run is over, or waits for them."""
+        to = self._board.owner(self.run)
+        if to is None:
+            if not await self._board.is_orphan(self.run):
+                raise Unreachable("its subscription is there, and is not known here yet")
+            await self._end(RunState.FAILED, "its subscription was deleted, or made anew")
+        elif isinstance(to, Unreadable):
+            await self.release(f"waits until {self.run.subscription_id} can be read")
+        elif to.state is not State.ACTIVE:
+            await self.release(f"waits until {to.id} is resumed: it is {to.state}")
+        else:
+            return to
+        return None
 
     async def _newest(self) -> Run:
         """Read anew, now that nobody else writes it."""

@@ -29,6 +29,7 @@ from relay.replay.carry import Carry, Delivered
 from relay.replay.outbox import Outbox, Overtaken
 from relay.replay.runs import is_old
 from relay.replay.values import MOST_AT_ONCE, Run
+from relay.store.edits import Unreadable
 
 log = structlog.get_logger()
 
@@ -126,7 +127,8 @@ class Runner:
         if heard is None or heard.updated_at != run.updated_at:
             heard = self._heard[run.id] = Heard(run.updated_at, now_s)
         to = self.board.owner(run)
-        if run.worker is None and run.why is not None and to is not None and to.state is not State.ACTIVE:
+        is_held = isinstance(to, Unreadable) or (to is not None and to.state is not State.ACTIVE)
+        if run.worker is None and run.why is not None and is_held:
             return False  # it waits for its subscription, and says so
         return run.worker in {None, self.worker} or now_s - heard.at_s >= LEASE_S
 

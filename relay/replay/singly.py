@@ -25,6 +25,7 @@ from relay.replay.outbox import Outbox
 from relay.replay.runs import run_id
 from relay.replay.trial import trial_delivery
 from relay.replay.values import MOST_AT_ONCE, Kind, Run, RunState
+from relay.store.edits import Unreadable
 from relay.store.history.values import Delivery as Told
 from relay.topics import Topics
 
@@ -118,6 +119,8 @@ class Singly:
             to = self.board.subscription(given_up.subscription_id)
             if to is None:
                 return "its subscription was deleted"
+            if isinstance(to, Unreadable):
+                return "its subscription cannot be read"
             if to.id not in runs:
                 runs[to.id] = new_run(Kind.REQUEUE, to, by, self.clock)
             owners[place] = to.id

@@ -14,14 +14,19 @@ from relay.broker import Broker
 from relay.clock import ManualClock
 from relay.config import Config
 from relay.console.desk.sending import Sending
+from relay.errors import Unreachable
 from relay.model import Source, Subscription
 from relay.pipeline.match import delivery_id
+from relay.replay.carry import Carry
 from relay.replay.sent import sent
 from relay.replay.service import Replays
 from relay.replay.shown import Sent
+from relay.replay.values import Run, RunState, Wish
+from relay.store.codec import encode
 from relay.store.history.values import Delivery as Told
 from relay.topics import Topics
 from tests.builders import NOON_MS, a_subscription, a_value, an_event
+from tests.kafka.driver import until
 from tests.store.history.results import a_result, a_row
 
 BY = "a test"
@@ -30,7 +35,8 @@ BY = "a test"
 @pytest.fixture
 def config(embedded: str, prefix: str) -> Config:
     """With topics of a test's own."""
-    return Config.read({"RELAY_KAFKA_BOOTSTRAP_SERVERS": embedded, "RELAY_TOPIC_PREFIX": prefix})
+    own = {"RELAY_TOPIC_PREFIX": prefix, "RELAY_EVENTS_TOPICS": f"{prefix}.events"}
+    return Config.read({"RELAY_KAFKA_BOOTSTRAP_SERVERS": embedded, **own})
 
 
 async def made(config: Config) -> None:
@@ -40,7 +46,7 @@ async def made(config: Config) -> None:
         await broker.touch([topics.runs, topics.subscriptions, topics.deliveries(0), f"{config.topic_prefix}.events"])
 
 
-async def written(config: Config, topic: str, value: bytes, **more: Any) -> int:  # noqa: ANN401  of aiokafka's
+async def written(config: Config, topic: str, value: bytes | None, **more: Any) -> int:  # noqa: ANN401  of aiokafka's
     """Its offset, in partition 0."""
     async with AIOKafkaProducer(bootstrap_servers=config.kafka_bootstrap_servers) as producer:
         sent = await producer.send_and_wait(f"{config.topic_prefix}.{topic}", value, partition=0, **more)
@@ -50,9 +56,18 @@ async def written(config: Config, topic: str, value: bytes, **more: Any) -> int:
 
 def of_event(config: Config, offset: int, ident: str, to: Subscription) -> Told:
     """A delivery of it, as the history has it."""
-    own: dict[str, Any] = {"delivery_id": ident, "subscription_id": to.id, "account_id": to.account_id}
-    place = {"event_topic": f"{config.topic_prefix}.events", "event_partition": 0, "event_offset": offset}
-    return a_row()[1]._replace(**own, **place, created_ms=NOON_MS)
+    own: dict[str, Any] = {
+        "delivery_id": ident,
+        "subscription_id": to.id,
+        "account_id": to.account_id,
+        "created_ms": NOON_MS,
+    }
+    return a_row()[1]._replace(**(own | at(config, offset)))
+
+
+def at(config: Config, offset: int) -> dict[str, Any]:
+    """Of the events topic, as results and deliveries have it."""
+    return {"event_topic": f"{config.topic_prefix}.events", "event_partition": 0, "event_offset": offset}
 
 
 async def test_each_of_two_deliveries_with_the_same_coordinates_is_answered_for_itself(config: Config) -> None:
@@ -95,13 +110,48 @@ async def test_what_was_done_and_cannot_be_audited_is_answered_as_done(config: C
     assert ("sub_1", {"delivery_id": ident}) == (line["subject"], line["details"])
 
 
+async def test_a_run_waits_for_a_subscription_that_cannot_be_read_or_is_not_known_here_yet(config: Config) -> None:
+    """It is over only when its subscription is gone, by a read to the end: for good, so nothing less will do."""
+    await made(config)
+    to, key = a_subscription(), a_subscription().id.encode()
+    await written(config, "subscriptions", encode(to), key=key)
+    await written(config, "events", orjson.dumps(a_value()))
+    async with Replays(config) as replays:
+        board = replays._open.board
+
+        async def step() -> Run:
+            """One step of whoever takes it on now."""
+            run, clock = board.runs[started.id], ManualClock()
+            async with Carry(config, board, run, transactions=False, delivered=None, clock=clock, worker="us") as carry:
+                await carry.step(10)
+            return carry.run
+
+        started = await replays.start(to, Wish(since_ms=0), by=BY)
+        board._subscriptions.clear()  # made by another console a moment ago, and its record is still to come
+        with pytest.raises(Unreachable, match="not known here yet"):
+            await step()
+        await written(config, "subscriptions", b"of a newer relay", key=key)
+        await until(lambda: board.owner(started) is not None)
+        waits = await step()
+        await written(config, "subscriptions", encode(to), key=key)
+        await until(lambda: board.owner(started) == to)
+        done = await step()
+        started = await replays.start(to, Wish(since_ms=0), by=BY)
+        await written(config, "subscriptions", None, key=key)
+        await until(lambda: board.owner(started) is None)
+        over = await step()
+
+    assert (RunState.RUNNING, None, "waits until sub_1 can be read") == (waits.state, waits.worker, waits.why)
+    assert (RunState.DONE, 1) == (done.state, done.sent)
+    assert (RunState.FAILED, "its subscription was deleted, or made anew") == (over.state, over.why)
+
+
 @pytest.mark.parametrize("verdict", ["deferred", "dropped"])
 async def test_where_no_request_was_made_nothing_is_shown_as_sent(config: Config, verdict: str) -> None:
     """Although its event stands in the log, and its URL in the result."""
     offset = await written(config, "events", orjson.dumps(a_value()))
-    place = {"event_topic": f"{config.topic_prefix}.events", "event_partition": 0, "event_offset": offset}
-    own = {"body_sha256": an_event().body_sha256, "request_headers": None}
+    own = at(config, offset) | {"body_sha256": an_event().body_sha256, "request_headers": None}
 
-    nothing = await sent(config, a_result(verdict=verdict, **place, **own), None, None)
+    nothing = await sent(config, a_result(verdict=verdict, **own), None, None)
 
     assert Sent(body=None, why="nothing was sent", headers={}, url=None) == nothing
