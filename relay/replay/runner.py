@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 
 from relay.clock import Clock
 from relay.config import Config
-from relay.ending import unless
+from relay.ending import unless, within
 from relay.errors import RelayError
 from relay.model import State
 from relay.replay.backlog import Backlog
@@ -39,6 +39,7 @@ LEASE_S = 10.0  # as long as a killed worker's partitions stand still
 LOOK_S = 0.1  # between looks while everything waits for room
 IDLE_S = 2.0  # while nothing is ours
 AGAIN_S = 2.0  # before a run that met trouble is taken on again
+RELEASE_S = 2.0  # of the 5 that a console takes to end
 SWEEP_S = 3600.0  # between looks for runs that were over long ago
 
 
@@ -81,10 +82,7 @@ class Runner:
                     log.warning("runs.troubled", error=repr(error))
                     await unless(stop, asyncio.sleep(AGAIN_S))
         finally:
-            for carry, stack in self._carried.values():
-                async with stack:
-                    with suppress(KafkaError, RelayError, TimeoutError):
-                        await carry.release(carry.run.why)
+            await asyncio.gather(*(_released(carry, stack) for carry, stack in self._carried.values()))
 
     async def _round(self, stop: asyncio.Event, only: str | None, backlog: Backlog) -> None:
         self.board.changed.clear()
@@ -185,6 +183,13 @@ class Runner:
             async with Outbox(self.config) as outbox:
                 for run_id in old:
                     await outbox.forgotten(run_id)
+
+
+async def _released(carry: Carry, stack: AsyncExitStack) -> None:
+    """Others need not wait until we are taken for dead; where the broker does not say so in time, they do."""
+    async with stack:
+        with suppress(KafkaError, RelayError, TimeoutError):
+            await within(carry.release(carry.run.why), RELEASE_S, TimeoutError())
 
 
 def _told(run: Run) -> Mapping[str, object]:

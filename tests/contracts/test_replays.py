@@ -1,11 +1,13 @@
 """What is sent again and what is not, on an embedded broker: the cases that a worker is not needed for."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaTimeoutError
 from structlog.testing import capture_logs
 
 from relay.access.audit import Audit
@@ -14,10 +16,12 @@ from relay.broker import Broker
 from relay.clock import ManualClock
 from relay.config import Config
 from relay.console.desk.sending import Sending
+from relay.embedded import EmbeddedBroker
 from relay.errors import Unreachable
 from relay.model import Source, Subscription
 from relay.pipeline.match import delivery_id
 from relay.replay.carry import Carry
+from relay.replay.outbox import Outbox
 from relay.replay.sent import sent
 from relay.replay.service import Replays
 from relay.replay.shown import Sent
@@ -25,8 +29,9 @@ from relay.replay.values import Run, RunState, Wish
 from relay.store.codec import encode
 from relay.store.history.values import Delivery as Told
 from relay.topics import Topics
-from tests.builders import NOON_MS, a_subscription, a_value, an_event
+from tests.builders import NOON_MS, a_delivery, a_subscription, a_value, an_event
 from tests.kafka.driver import until
+from tests.replay.made import a_run
 from tests.store.history.results import a_result, a_row
 
 BY = "a test"
@@ -144,6 +149,21 @@ async def test_a_run_waits_for_a_subscription_that_cannot_be_read_or_is_not_know
     assert (RunState.RUNNING, None, "waits until sub_1 can be read") == (waits.state, waits.worker, waits.why)
     assert (RunState.DONE, 1) == (done.state, done.sent)
     assert (RunState.FAILED, "its subscription was deleted, or made anew") == (over.state, over.why)
+
+
+async def test_a_broker_that_is_gone_ends_a_call_in_time(prefix: str) -> None:
+    """Its client would wait for ever, in the place of somebody else's call."""
+    with EmbeddedBroker() as broker:
+        config = Config.read({"RELAY_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap, "RELAY_TOPIC_PREFIX": prefix})
+        await made(config)
+        outbox = await Outbox(config, answer_s=0.5).__aenter__()
+        assert [None] == await outbox.each([a_delivery()])
+    try:
+        for call in (outbox.each([a_delivery()]), outbox.put([a_delivery()], a_run()), outbox.forgotten("run_1")):
+            with pytest.raises(KafkaTimeoutError):
+                await asyncio.wait_for(call, 10)
+    finally:
+        await outbox.__aexit__(None, None, None)
 
 
 @pytest.mark.parametrize("verdict", ["deferred", "dropped"])
