@@ -89,6 +89,7 @@ EVENTS = {
     "run.troubled": "Broker or history are in trouble; the replay is taken on again in 2 s, where it was.",
     "run.failed": "A fault of relay's own in one replay; it is over.",
     "run.unreadable": "A record of the runs topic is no run: passed over.",
+    "run.doubtful": "The broker stopped answering after some was sent again: the rest may be too, or is untold.",
     "runs.troubled": "Their topic, or what workers have left to do, cannot be read just now; trying again.",
     # console
     "console.listening": "The console's API and pages are served here.",

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import structlog
 from aiokafka.errors import KafkaError
 
 from relay.clock import Clock
 from relay.config import Config
-from relay.errors import Conflict, Invalid, Problem
+from relay.errors import Conflict, Invalid, Problem, RelayError
 from relay.model import EVENT_TYPES, Delivery, DeliveryId, Record, Source, State, Subscription
 from relay.pipeline.results import rfc3339
 from relay.refusals import lost
@@ -34,6 +35,9 @@ K = TypeVar("K")
 
 TOGETHER = 20  # looked up and sent at a time; 20 MiB at the most, unless RELAY_MAX_EVENT_BYTES says otherwise
 DOUBT = ", and some may have been sent"
+UNKNOWN = "the broker stopped answering: it may be on its way all the same"
+
+log = structlog.get_logger()
 
 
 def new_run(kind: Kind, subscription: Subscription, by: str, clock: Clock) -> Run:
@@ -56,7 +60,8 @@ class Singly:
     """
     Sends what is asked for.
 
-    Every method raises Unreachable when the broker does not answer, and NotAllowed when it refuses us.
+    Every method raises Unreachable when the broker does not answer, and NotAllowed when it refuses us: before anything
+    was sent, for whoever is told that it failed asks for all of it again.
     """
 
     config: Config
@@ -143,26 +148,43 @@ class Singly:
         """
         answers: dict[K, str | None] = {}
         for some in _some(list(wanted)):
-            found = await records(self.config, list({wanted[key] for key in some}))
-            chosen: dict[K, Delivery] = {}
-            for key in some:
-                record = found[wanted[key]]
-                one = record.why if isinstance(record, Gone) else made(key, record)
-                if isinstance(one, str):
-                    answers[key] = one
-                else:
-                    chosen[key] = one
-            if chosen:
-                problems = await self._through(lambda outbox, chosen=chosen: outbox.each(list(chosen.values())))  # type: ignore[misc]
-                answers |= dict(zip(chosen, problems, strict=True))
+            try:
+                answers |= await self._together(some, wanted, made)
+            except RelayError as error:
+                if None not in answers.values():
+                    raise
+                log.warning("run.doubtful", error=str(error))
+                return dict.fromkeys(wanted, UNKNOWN) | answers
+        return answers
+
+    async def _together(
+        self, some: Sequence[K], wanted: Mapping[K, Source], made: Callable[[K, Record], Delivery | str]
+    ) -> dict[K, str | None]:
+        answers: dict[K, str | None] = {}
+        chosen: dict[K, Delivery] = {}
+        found = await records(self.config, list({wanted[key] for key in some}))
+        for key in some:
+            record = found[wanted[key]]
+            one = record.why if isinstance(record, Gone) else made(key, record)
+            if isinstance(one, str):
+                answers[key] = one
+            else:
+                chosen[key] = one
+        if chosen:
+            problems = await self._through(lambda outbox: outbox.each(list(chosen.values())))
+            answers |= dict(zip(chosen, problems, strict=True))
         return answers
 
     async def _told(self, run: Run, answers: Sequence[str | None]) -> None:
-        """Where anything of it was sent, it is a run that is over."""
+        """Where anything of it was sent, it is a run that is over; and it was sent, whether that can be told or not."""
         if sent := answers.count(None):
             over = replace(run, state=RunState.DONE, matched=len(answers), skipped=len(answers) - sent, sent=sent)
-            await self._through(lambda outbox: outbox.put([], over))
-            self.board.put(over)
+            try:
+                await self._through(lambda outbox: outbox.put([], over))
+            except RelayError as error:
+                log.warning("run.doubtful", run_id=run.id, error=str(error))
+            else:
+                self.board.put(over)
 
     async def _through(self, send: Callable[[Outbox], Awaitable[T]]) -> T:
         try:

@@ -1,8 +1,9 @@
 """What is sent again and what is not, on an embedded broker: the cases that a worker is not needed for."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 import pytest
@@ -20,11 +21,13 @@ from relay.embedded import EmbeddedBroker
 from relay.errors import Unreachable
 from relay.model import Source, Subscription
 from relay.pipeline.match import delivery_id
+from relay.replay.board import Board
 from relay.replay.carry import Carry
 from relay.replay.outbox import Outbox
 from relay.replay.sent import sent
 from relay.replay.service import Replays
 from relay.replay.shown import Sent
+from relay.replay.singly import TOGETHER, UNKNOWN, Singly
 from relay.replay.values import Run, RunState, Wish
 from relay.store.codec import encode
 from relay.store.history.values import Delivery as Told
@@ -33,6 +36,8 @@ from tests.builders import NOON_MS, a_delivery, a_subscription, a_value, an_even
 from tests.kafka.driver import until
 from tests.replay.made import a_run
 from tests.store.history.results import a_result, a_row
+
+T = TypeVar("T")
 
 BY = "a test"
 
@@ -59,15 +64,13 @@ async def written(config: Config, topic: str, value: bytes | None, **more: Any) 
     return offset
 
 
-def of_event(config: Config, offset: int, ident: str, to: Subscription) -> Told:
-    """A delivery of it, as the history has it."""
-    own: dict[str, Any] = {
-        "delivery_id": ident,
-        "subscription_id": to.id,
-        "account_id": to.account_id,
-        "created_ms": NOON_MS,
-    }
-    return a_row()[1]._replace(**(own | at(config, offset)))
+async def a_told(config: Config, to: Subscription) -> Told:
+    """A delivery of an event that is in the log from now on, as the history has it."""
+    offset = await written(config, "events", orjson.dumps(a_value()), timestamp_ms=NOON_MS)
+    event = an_event(source=Source(f"{config.topic_prefix}.events", 0, offset))
+    own: dict[str, Any] = {"subscription_id": to.id, "account_id": to.account_id, "created_ms": NOON_MS}
+    ident = delivery_id(event, to.id, namespace="", timestamp_ms=NOON_MS)
+    return a_row()[1]._replace(**own | at(config, offset), delivery_id=ident)
 
 
 def at(config: Config, offset: int) -> dict[str, Any]:
@@ -79,19 +82,44 @@ async def test_each_of_two_deliveries_with_the_same_coordinates_is_answered_for_
     """A topic that was made anew has another event there: of the one that stood there before nothing is sent."""
     await made(config)
     to = a_subscription()
-    offset = await written(config, "events", orjson.dumps(a_value()), timestamp_ms=NOON_MS)
-    event = an_event(source=Source(f"{config.topic_prefix}.events", 0, offset))
-    ident = delivery_id(event, to.id, namespace="", timestamp_ms=NOON_MS)
+    there = await a_told(config, to)
+    before, long_before = [there._replace(delivery_id=one) for one in ("dlv_before", "dlv_long_before")]
 
     async with Replays(config) as replays:
-        asked = [of_event(config, offset, one, to) for one in ("dlv_before", ident, "dlv_long_before")]
-        run_id, answers = await replays.redeliver(to, asked, by=BY)
+        run_id, answers = await replays.redeliver(to, [before, there, long_before], by=BY)
         run = replays.run(run_id, account=None)
 
     assert {"dlv_before", "dlv_long_before"} == {one for one, why in answers.items() if why and "another event" in why}
-    assert answers[ident] is None
+    assert answers[there.delivery_id] is None
     assert run is not None
     assert (1, 2) == (run.sent, run.skipped)
+
+
+class Once(Singly):
+    """Its broker takes some once, and then stops answering."""
+
+    async def _through(self, send: Callable[[Outbox], Awaitable[T]]) -> T:
+        if self.board.runs:
+            raise Unreachable("gone")
+        self.board.runs["run_1"] = a_run()
+        return await super()._through(send)
+
+
+async def test_what_was_sent_is_told_also_where_the_broker_stops_answering_before_the_rest(config: Config) -> None:
+    """Whoever were told that all of it failed would have it sent once more; where nothing was sent they are."""
+    await made(config)
+    to = a_subscription()
+    first, last = [await a_told(config, to) for _ in range(2)]
+    others = [first._replace(delivery_id=f"dlv_{number}") for number in range(1, TOGETHER)]
+
+    async with Board(config, transactions=False) as board:
+        singly = Once(config, board, ManualClock())
+        _, answers = await singly.redeliver(to, [first, *others, last], BY)
+        with pytest.raises(Unreachable):
+            await singly.redeliver(to, [first], BY)
+
+    assert (None, UNKNOWN) == (answers[first.delivery_id], answers[last.delivery_id])
+    assert ["run_1"] == list(board.runs)  # which is the test's own
 
 
 async def test_what_was_done_and_cannot_be_audited_is_answered_as_done(config: Config) -> None:
