@@ -103,7 +103,10 @@ class Outbox:
         outcomes = await self._answered(self._each(deliveries))
         if outcomes and all(isinstance(one, BaseException) for one in outcomes):
             raise next(one for one in outcomes if isinstance(one, BaseException))
-        return [f"the broker did not take it: {one!r}" if isinstance(one, BaseException) else None for one in outcomes]
+        return [
+            f"the broker did not take it ({type(one).__name__})" if isinstance(one, BaseException) else None
+            for one in outcomes
+        ]
 
     async def _put(self, deliveries: Sequence[Delivery], run: Run | None) -> None:
         if not self._transactional:

@@ -87,7 +87,8 @@ class Runner:
     async def _round(self, stop: asyncio.Event, only: str | None, backlog: Backlog) -> None:
         self.board.changed.clear()
         await self._forget_old()
-        for run in sorted(self.board.runs.values(), key=lambda one: (one.created_at, one.id)):
+        running = [one for one in self.board.runs.values() if not one.is_over]  # others are kept for 30 d
+        for run in sorted(running, key=lambda one: (one.created_at, one.id)):
             if only in {None, run.id} and len(self._carried) < MOST_RUNS and self._is_free(run):
                 await self._take(run)
         room = MOST_AHEAD - await backlog.count() if self._carried else 0
@@ -144,7 +145,7 @@ class Runner:
         stack = AsyncExitStack()
         try:
             self._carried[run.id] = (await stack.enter_async_context(carry), stack)
-        except (KafkaError, RelayError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001  also a fault of the client's: the other runs go on
             self._trouble(run, error)
         else:
             log.info("run.taken", **_told(carry.run))

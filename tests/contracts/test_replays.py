@@ -1,7 +1,7 @@
 """What is sent again and what is not, on an embedded broker: the cases that a worker is not needed for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -18,16 +18,18 @@ from relay.clock import ManualClock
 from relay.config import Config
 from relay.console.desk.sending import Sending
 from relay.embedded import EmbeddedBroker
-from relay.errors import Unreachable
+from relay.errors import Conflict, Unreachable
 from relay.model import Source, Subscription
 from relay.pipeline.match import delivery_id
 from relay.replay.board import Board
 from relay.replay.carry import Carry
 from relay.replay.outbox import Outbox
+from relay.replay.runner import Runner
 from relay.replay.sent import sent
 from relay.replay.service import Replays
 from relay.replay.shown import Sent
 from relay.replay.singly import TOGETHER, UNKNOWN, Singly
+from relay.replay.survey import surveyed
 from relay.replay.values import Run, RunState, Wish
 from relay.store.codec import encode
 from relay.store.history.values import Delivery as Told
@@ -192,6 +194,35 @@ async def test_a_broker_that_is_gone_ends_a_call_in_time(prefix: str) -> None:
                 await asyncio.wait_for(call, 10)
     finally:
         await outbox.__aexit__(None, None, None)
+
+
+async def test_a_topic_that_is_made_anew_while_a_replay_is_counted_is_a_conflict(config: Config) -> None:
+    """Whoever asks once more is told of what there is then."""
+    topic, to = f"{config.topic_prefix}.events", a_subscription()
+    await written(config, "events", orjson.dumps(a_value()))
+    run = a_run(starts={(topic, 0): 5}, positions={(topic, 0): 5}, until={(topic, 0): 9})
+
+    with pytest.raises(Conflict, match="made anew meanwhile"):
+        await surveyed(config, run, to, delivered=None, committed_only=False, seconds=10)
+
+
+class Faulty(Board):
+    """As a client's own fault looks like, in the middle of taking a run on."""
+
+    async def newest(self) -> Mapping[str, Run]:
+        raise KeyError("a batch that was failed while it was sent")
+
+
+async def test_a_run_that_cannot_be_taken_on_rests_and_the_others_go_on(config: Config) -> None:
+    """Whatever is wrong with it."""
+    await made(config)
+    async with Faulty(config, transactions=False) as board:
+        clock = ManualClock()
+        runner = Runner(config=config, board=board, transactions=False, delivered=None, clock=clock, worker="us")
+        await runner._take(a_run())
+
+    assert not runner._is_free(a_run())
+    assert runner._is_free(a_run(id="run_2"))
 
 
 @pytest.mark.parametrize("verdict", ["deferred", "dropped"])

@@ -263,7 +263,7 @@ async def not_shown(relay: Relay) -> None:
     (other,) = [one for one in await relay.results() if one["trigger"] == "test"]
     cases: dict[str, dict[str, Any]] = {
         "their hashes differ": {"body_sha256": other["body_sha256"]},
-        "ends at": {"event_offset": 10_000},
+        "ends before it": {"event_offset": 10_000},
         "no topic": {"event_topic": "no-such-topic"},
         "names no event": {"event_topic": None},
     }
