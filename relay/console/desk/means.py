@@ -13,6 +13,7 @@ from relay.config import Config
 from relay.console.live import Live
 from relay.console.opening import Opening
 from relay.console.roster import Roster
+from relay.console.turns import Turns
 from relay.errors import RelayError, TopicProblem
 from relay.notices.posted import Notices
 from relay.pipeline.results import rfc3339
@@ -21,8 +22,6 @@ from relay.store.history.port import History
 from relay.store.keyring import KeyRing
 
 log = structlog.get_logger()
-
-QUESTIONS = 8  # to the broker's logs at once: each is a connection of its own, and a page of records
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +38,7 @@ class Means:
     access: Opening[Access]
     notices: Opening[Notices]
     audit: Audit
-    asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUESTIONS))
+    asking: Turns = field(default_factory=Turns)
     reconciling: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: it reads whole topics
 
 

@@ -59,7 +59,7 @@ class Sending(Seat):
         for subscription_id, deliveries in of.items():
             try:
                 subscription = self._subscription(who, subscription_id)
-                async with self._means.asking:
+                async with self._means.asking.of(who.account):
                     run_id, told = await self._means.replays.get().redeliver(subscription, deliveries, by=who.name)
             except (NotFound, Conflict) as why:
                 outcomes |= {one.delivery_id: str(why) for one in deliveries}
@@ -80,7 +80,7 @@ class Sending(Seat):
         """What a replay would send, before there is one."""
         who.require(Scope.WRITE)
         subscription = self._subscription(who, subscription_id)
-        async with self._means.asking:
+        async with self._means.asking.of(who.account):
             return await self._means.replays.get().preview(subscription, wish)
 
     async def replay(self, who: Principal, subscription_id: str, wish: Wish) -> Run:
