@@ -5,7 +5,7 @@ Whoever takes a run on reads it anew after it has fenced whoever had it, so it g
 committed, and sends nothing of that again.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -18,9 +18,10 @@ from relay.errors import Unreachable
 from relay.model import Delivery, Record, State, Subscription
 from relay.pipeline.match import Index
 from relay.pipeline.results import rfc3339
+from relay.replay.backlog import Standing
 from relay.replay.board import Board
 from relay.replay.choose import index_of, replayed
-from relay.replay.outbox import Outbox, Overtaken, transactional_id
+from relay.replay.outbox import Outbox, Overtaken, Place, transactional_id
 from relay.replay.ranges import remaining
 from relay.replay.scan import Replaced, Scan
 from relay.replay.values import Run, RunState
@@ -67,6 +68,7 @@ class Carry:
         self._outbox: Any = None
         self._scan: Any = None
         self._index: tuple[Subscription, Index] | None = None
+        self._ahead: set[Place] = set()  # of what it has sent, what was not settled when that was last looked at
         self._written_s = 0.0
         self.is_ours = True  # False: it is over, or waits for somebody: nothing more is to be done here
 
@@ -137,6 +139,11 @@ class Carry:
         else:
             await self._beat(run)
         return len(deliveries.sent) if batch.records else None
+
+    def ahead(self, now: Mapping[int, Standing]) -> int:
+        """How many records that were sent from here are not settled, as `.now` stands."""
+        self._ahead = {(number, at) for number, at in self._ahead if number in now and now[number].holds(at)}
+        return len(self._ahead)
 
     async def release(self, why: str | None) -> None:
         """
@@ -224,7 +231,7 @@ class Carry:
 
     async def _write(self, deliveries: Sequence[Delivery], run: Run) -> None:
         run = replace(run, updated_at=rfc3339(self._clock.now_ms()))
-        await self._outbox.put(deliveries, run)
+        self._ahead.update(await self._outbox.put(deliveries, run))
         self.run = run
         self._board.put(run)
         self._written_s = self._clock.monotonic()

@@ -31,6 +31,8 @@ from relay.topics import Topics
 
 T = TypeVar("T")
 
+Place = tuple[int, int]  # partition and offset, of `.now`
+
 ANSWER_S = 10.0  # of the broker's, for one call; a person waits for it
 TRANSACTION_MS = 5_000  # one takes milliseconds; a killed writer's holds up what stands behind it for so long, and 10 s
 
@@ -78,16 +80,16 @@ class Outbox:
         await let_go(self._producer.stop())
         forget(self._producer)
 
-    async def put(self, deliveries: Sequence[Delivery], run: Run | None) -> None:
+    async def put(self, deliveries: Sequence[Delivery], run: Run | None) -> list[Place]:
         """
-        All of it is written, or nothing where there are transactions.
+        All of it is written, or nothing where there are transactions; where the deliveries stand.
 
         Raises:
             Overtaken: Not ours any more.
             KafkaError: The broker is in trouble; it may have been written.
         """
         try:
-            await self._answered(self._put(deliveries, run))
+            return await self._answered(self._put(deliveries, run))
         except KafkaError as error:
             if isinstance(error, OVERTAKEN) or isinstance(error.__cause__, OVERTAKEN):  # aiokafka wraps
                 raise Overtaken("another console carries it on, or has ended it") from error
@@ -108,17 +110,16 @@ class Outbox:
             for one in outcomes
         ]
 
-    async def _put(self, deliveries: Sequence[Delivery], run: Run | None) -> None:
+    async def _put(self, deliveries: Sequence[Delivery], run: Run | None) -> list[Place]:
         if not self._transactional:
-            await self._send(deliveries, run)
-            return
+            return await self._send(deliveries, run)
         async with self._producer.transaction():
-            await self._send(deliveries, run)
+            return await self._send(deliveries, run)
 
     async def _each(self, deliveries: Sequence[Delivery]) -> list[Any]:
         return await asyncio.gather(*[await self._queued(one) for one in deliveries], return_exceptions=True)
 
-    async def _send(self, deliveries: Sequence[Delivery], run: Run | None) -> None:
+    async def _send(self, deliveries: Sequence[Delivery], run: Run | None) -> list[Place]:
         queued = [await self._queued(one) for one in deliveries]
         if run is not None:
             partition = PARTITION
@@ -127,7 +128,8 @@ class Outbox:
                     self._topics.runs, key=run.id.encode(), value=encode(run), partition=partition
                 )
             )
-        await asyncio.gather(*queued)
+        written = await asyncio.gather(*queued)
+        return [(one.partition, one.offset) for one in written[: len(deliveries)]]
 
     async def forgotten(self, run_id: str) -> None:
         """

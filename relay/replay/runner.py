@@ -6,8 +6,10 @@ run without a name, or whose name has been silent for LEASE_S, is taken by whoev
 the transactional id decides.
 
 Paced, so that nothing waits behind a replay: no more than MOST_AHEAD records that workers have not settled are in
-`.now`. Workers commit once a second, so that is also about what all replays together send in a second, however fast
-their receivers are: live traffic, which nothing bounds, goes at many times that.
+`.now`, shared alike by the runs that go on. Workers commit once a second, so that is also about what all replays
+together send in a second, however fast their receivers are: live traffic, which nothing bounds, goes at many times
+that. A slow receiver holds what its run has sent before others came, and not their shares too: so there may be more
+for a while, and never more than MOST_AT_ALL.
 """
 
 import asyncio
@@ -34,6 +36,7 @@ from relay.store.edits import Unreadable
 log = structlog.get_logger()
 
 MOST_AHEAD = MOST_AT_ONCE  # a lane takes 1,000 and has 5 s for them: a test send behind these is out within 2 s
+MOST_AT_ALL = 3 * MOST_AHEAD  # what eight runs come to when each holds its share of when it came: 1 + 1/2 ... + 1/8
 MOST_RUNS = 8  # carried on at once: each has three connections
 LEASE_S = 10.0  # as long as a killed worker's partitions stand still
 LOOK_S = 0.1  # between looks while everything waits for room
@@ -91,11 +94,12 @@ class Runner:
         for run in sorted(running, key=lambda one: (one.created_at, one.id)):
             if only in {None, run.id} and len(self._carried) < MOST_RUNS and self._is_free(run):
                 await self._take(run)
-        room = MOST_AHEAD - await backlog.count() if self._carried else 0
+        now = await backlog.look() if self._carried else {}
+        room = MOST_AT_ALL - sum(one.count for one in now.values())
+        share = MOST_AHEAD // max(1, len(self._carried))
         moved = False
-        carried = list(self._carried.values())
-        for behind, (carry, stack) in zip(range(len(carried), 0, -1), carried, strict=True):
-            sent = await self._step(carry, stack, -(-room // behind))  # what one leaves is for the others
+        for carry, stack in list(self._carried.values()):
+            sent = await self._step(carry, stack, min(room, share - carry.ahead(now)))
             room -= sent or 0
             moved |= sent is not None
         if not moved:
