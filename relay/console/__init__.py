@@ -8,6 +8,7 @@ The console: what people may see and do, over HTTP. Needs the extra `console`; a
     keys     where an application keeps its desk
     api/     HTTP, JSON: requests in, answers out
     live     results as they are written, for those who look on                                      edge (aiokafka)
+    turns    whose turn it is to ask the broker's logs                                                  edge
     opening  what needs the broker, opened as soon as it can be                                      edge
     health   /livez, /readyz, /metrics                                                               edge (aiohttp)
     exports  deliveries as lines of CSV                                                              pure

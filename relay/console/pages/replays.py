@@ -24,7 +24,10 @@ async def listed(visit: Visit) -> web.Response:
     known = await names(visit, [one.subscription_id for one in shown])
     return await visit.page(
         "replays.html",
-        rows=[running.row(one, known.get(one.subscription_id, one.subscription_id)) for one in shown],
+        rows=[
+            running.row(one, known.get(one.subscription_id, one.subscription_id), account=visit.who.account)
+            for one in shown
+        ],
         more=len(runs) - len(shown),
     )
 
@@ -33,7 +36,8 @@ async def one(visit: Visit) -> web.Response:
     """One of them."""
     run = await visit.desk.run(visit.who, visit.id)
     known = await names(visit, [run.subscription_id])
-    return await visit.page("replay.html", run=running.row(run, known.get(run.subscription_id, run.subscription_id)))
+    webhook = known.get(run.subscription_id, run.subscription_id)
+    return await visit.page("replay.html", run=running.row(run, webhook, account=visit.who.account))
 
 
 async def new(visit: Visit) -> web.Response:
@@ -45,7 +49,8 @@ async def new(visit: Visit) -> web.Response:
     problems, forecast = dict(wished.problems), None
     if not problems:
         try:
-            forecast = wishes.forecast(await visit.desk.preview(visit.who, wished.subscription_id, wished.wish))
+            preview = await visit.desk.preview(visit.who, wished.subscription_id, wished.wish)
+            forecast = wishes.forecast(preview, account=visit.who.account)
         except (Invalid, Conflict) as error:
             problems = _beside(error)
     return await _form(visit, wished, problems=problems, forecast=forecast)
