@@ -17,6 +17,7 @@ is acknowledged.
     topics                             what must exist on the broker, and what of it does not               pure
     retention                          how long topics keep what they hold                                  pure
     batches                            records of a fetch, also where the client gives up on one            edge
+    coordinators                       where groups are led, also while no broker is named yet              edge
     broker embedded                    what the broker is asked besides records; the one of the demo        edge
     receiver samples                   a receiver that verifies, and events to send: for trying things out  edge
     verification                       what a receiver does with signatures                                 pure

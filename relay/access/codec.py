@@ -14,6 +14,7 @@ from relay import __version__
 from relay.access.values import AuditEntry, Scope, Token
 from relay.errors import Malformed
 from relay.model import Outgoing
+from relay.pipeline.decode import MAX_DEPTH, too_deep
 from relay.store.sound import MAX_ID_BYTES, MOMENT
 
 MAX_RECORD_BYTES = 64 * 1024  # an entry names up to a hundred fields or ids; a token has some 600 bytes
@@ -117,9 +118,12 @@ def _object(value: bytes) -> dict[str, Any]:
     if len(value) > MAX_RECORD_BYTES:
         raise Malformed(f"over {MAX_RECORD_BYTES} bytes")
     try:
-        return _is(orjson.loads(value), dict)
+        raw = _is(orjson.loads(value), dict)
     except (orjson.JSONDecodeError, TypeError):
         raise Malformed("not a JSON object") from None
+    if too_deep(value, raw):
+        raise Malformed(f"nested deeper than {MAX_DEPTH}")
+    return raw
 
 
 def _is(value: Any, kind: type[dict[str, Any]]) -> dict[str, Any]:  # noqa: ANN401  whatever JSON holds

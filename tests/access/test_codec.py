@@ -128,6 +128,20 @@ def test_what_is_larger_than_anything_of_ours_is_not_looked_at() -> None:
             read(value.ljust(MAX_RECORD_BYTES + 1))
 
 
+def test_what_is_nested_deeper_than_anything_of_ours_is_malformed() -> None:
+    """Whoever shows it could not write it again."""
+    entry = AuditEntry(at=NOON, actor="ann", action="erased", account_id=None, subject="lead-1")
+    value = encode_entry(entry)
+    deep = b'{"details":' * 65 + b"{}" + b"}" * 65
+
+    for read in (
+        lambda: decode_token(b"tok_1", deep),
+        lambda: decode_entry(value[:-1] + b"," + deep[1:]),
+    ):
+        with pytest.raises(Malformed, match="nested deeper than 64"):
+            read()
+
+
 def test_an_entry_of_the_most_that_anybody_does_fits() -> None:
     """Two hundred deliveries sent again at once, each by its id."""
     entry = AuditEntry(
