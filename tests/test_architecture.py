@@ -47,7 +47,10 @@ PURE = (
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
     *(f"relay/replay/{name}.py" for name in ("values", "runs", "ranges", "choose", "trial", "shown", "letters")),
     *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
-    *(f"relay/console/{name}.py" for name in ("etags", "cursors", "ages", "views", "exports", "desk/whose")),
+    *(
+        f"relay/console/{name}.py"
+        for name in ("etags", "cursors", "ages", "views", "exports", "reconciliations", "desk/whose")
+    ),
     *(f"relay/console/api/{name}.py" for name in ("asked", "problems", "idempotency")),
     *(
         f"relay/console/pages/{name}.py"
@@ -222,6 +225,7 @@ RUN_FOR_REAL = {
     ),
     "tests/cli/test_lanes.py": ("workers",),
     "tests/api/test_views.py": ("ages", "etags"),
+    "tests/api/test_reconciling.py": ("reconciliations",),
     "tests/contracts/test_notices.py": ("news", "posted"),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/cli/test_deliveries.py": ("erase",),

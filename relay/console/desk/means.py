@@ -1,6 +1,5 @@
 """What a desk works with."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 import structlog
@@ -12,6 +11,7 @@ from relay.clock import Clock
 from relay.config import Config
 from relay.console.live import Live
 from relay.console.opening import Opening
+from relay.console.reconciling import Reconciler
 from relay.console.roster import Roster
 from relay.console.turns import Turns
 from relay.errors import RelayError, TopicProblem
@@ -38,8 +38,8 @@ class Means:
     access: Opening[Access]
     notices: Opening[Notices]
     audit: Audit
+    reconciler: Reconciler
     asking: Turns = field(default_factory=Turns)
-    reconciling: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: it reads whole topics
 
 
 class Seat:
