@@ -7,6 +7,7 @@ The console: what people may see and do, over HTTP. Needs the extra `console`; a
     etags    what tells one form of a subscription from the next                                     pure
     keys     where an application keeps its desk
     api/     HTTP, JSON: requests in, answers out
+    pages/   HTML: what people see and do in a browser
     live     results as they are written, for those who look on                                      edge (aiokafka)
     opening  what needs the broker, opened as soon as it can be                                      edge
     health   /livez, /readyz, /metrics                                                               edge (aiohttp)

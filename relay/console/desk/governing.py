@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.access.audit import Page
-from relay.access.values import Action, Principal, Scope, Token
+from relay.access.values import Principal, Scope, Token
 from relay.completeness.reading import reconcile
 from relay.completeness.values import Report
 from relay.console.desk.means import Seat
 from relay.errors import Conflict, Invalid, NotAllowed, Problem
 from relay.pipeline.census import Asked, together
+from relay.store.entry import Action
 from relay.store.history.listing import LATEST_MS, holds
 from relay.workers import ask_all, configured
 
