@@ -8,7 +8,8 @@ relay stands between an event bus and the outside world.
 Three promises carry the rest: at least once; bounded memory and in-flight work; nothing is committed before its outcome
 is acknowledged.
 
-    model errors durations urls ports  values, and what can be wrong with them                              pure
+    model errors urls ports            values, and what can be wrong with them                              pure
+    durations instants                 how long, and when, as people write it                               pure
     settings sources networks          how settings are written, and where they are set                     pure
     security retention together        of them, what is more than one setting's to say                      pure
     config                             environment and file -> Config, or every problem at once             edge

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PURE_OF = {
     "relay": (
-        "model errors durations urls topics verification settings sources samples networks ports security "
+        "model errors durations instants urls topics verification settings sources samples networks ports security "
         "retention together"
     ),
     "relay/pipeline": (

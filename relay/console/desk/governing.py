@@ -10,9 +10,10 @@ from relay.completeness.reading import reconcile
 from relay.completeness.values import Report
 from relay.console.desk.means import Seat
 from relay.errors import Conflict, Invalid, NotAllowed, Problem
+from relay.instants import LATEST_MS
 from relay.pipeline.census import Asked, together
 from relay.store.entry import Action
-from relay.store.history.listing import LATEST_MS, holds
+from relay.store.history.listing import holds
 from relay.workers import ask_all, configured
 
 HOLDER = "token:"  # what the name of a token's holder begins with

@@ -12,9 +12,9 @@ from urllib.parse import urlencode
 
 from relay.console.pages import words
 from relay.errors import Problem
+from relay.instants import LATEST_MS
 from relay.model import EVENT_TYPES, Trigger
 from relay.store.forms import event_type
-from relay.store.history.listing import LATEST_MS
 from relay.store.history.values import Search, State
 
 T = TypeVar("T")
