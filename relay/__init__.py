@@ -15,7 +15,7 @@ is acknowledged.
     config                             environment and file -> Config, or every problem at once             edge
     credentials oauthbearer            who we are to Kafka, and whom we trust                               edge
     refusals                           what its no means, and what to do next                               edge
-    topics                             what must exist on the broker, and what of it does not               pure
+    topics findings                    what must exist on the broker, and what of it does not               pure
     broker embedded                    what the broker is asked besides records; the one of the demo        edge
     batches                            records of a fetch, also where the client gives up on one            edge
     ending                             how waits end, and clients that do not let go                        edge
