@@ -24,9 +24,9 @@ PURE_OF = {
     "relay/access": "values codec forms register claims origin limit headers",
     "relay/completeness": "values counts outcomes folding",
     "relay/replay": "values runs ranges choose trial shown letters",
-    "relay/console": "etags cursors ages views exports",
+    "relay/console": "problems etags cursors ages views exports",
     "relay/console/desk": "whose",
-    "relay/console/api": "asked problems idempotency",
+    "relay/console/api": "asked idempotency",
     "relay/console/pages": (
         "words charts figures hooks story bodies curl forms asking wishes frame running buried notices proof deeds"
     ),

@@ -4,6 +4,7 @@ The console: what people may see and do, over HTTP. Needs the extra `console`; a
     desk/    everything that a person may do, for whoever may: the API and the pages are two faces of it
     roster   the subscriptions in memory, as their topic is                                          edge (aiokafka)
     views    values -> the JSON that people are shown                                                pure
+    problems  what went wrong -> what is told of it, by the API and the pages                        pure
     etags    what tells one form of a subscription from the next                                     pure
     keys     where an application keeps its desk
     api/     HTTP, JSON: requests in, answers out

@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
-from relay.console.api.problems import AWAY
 from relay.console.pages import forms, notices, proof, words
 from relay.console.pages.names import names
 from relay.console.pages.visit import Visit, handled
+from relay.console.problems import AWAY
 from relay.errors import Conflict, Invalid, TopicProblem, Unreachable
 
 DEFAULT = "1h"
