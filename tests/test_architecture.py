@@ -24,7 +24,7 @@ PURE_OF = {
     "relay/access": "values codec forms register claims origin limit headers",
     "relay/completeness": "values counts outcomes folding",
     "relay/replay": "values runs ranges choose trial shown letters",
-    "relay/console": "problems etags cursors ages views exports",
+    "relay/console": "problems etags cursors ages views exports reconciliations",
     "relay/console/desk": "whose",
     "relay/console/api": "asked idempotency",
     "relay/console/pages": (
@@ -250,6 +250,7 @@ RUN_FOR_REAL = {
     ),
     "tests/cli/test_lanes.py": ("workers",),
     "tests/api/test_views.py": ("ages", "etags"),
+    "tests/api/test_reconciling.py": ("reconciliations",),
     "tests/contracts/test_notices.py": ("news", "posted"),
     "tests/store/test_entry.py": ("fields",),
     "tests/test_topics.py": ("findings",),

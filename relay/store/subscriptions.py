@@ -28,10 +28,15 @@ from relay.topics import Topics
 TURN = 1_000  # records folded in one turn of the loop: a worker that edits has deliveries to look after meanwhile
 
 
+def id_of(record: Record) -> SubscriptionId:
+    """Whose record it is, whatever its key."""
+    return SubscriptionId((record.key or b"").decode(errors="backslashreplace"))
+
+
 def fold(records: Iterable[Record], onto: dict[SubscriptionId, Stored]) -> dict[SubscriptionId, Stored]:
     """What there is after these records, the newest of each subscription. Never raises: what cannot be read is told."""
     for record in records:
-        subscription_id = SubscriptionId((record.key or b"").decode(errors="backslashreplace"))
+        subscription_id = id_of(record)
         if record.value is None:
             onto.pop(subscription_id, None)
             continue

@@ -11,6 +11,7 @@ from relay.clock import Clock
 from relay.config import Config
 from relay.console.live import Live
 from relay.console.opening import Opening
+from relay.console.reconciling import Reconciler
 from relay.console.roster import Roster
 from relay.errors import TopicProblem
 from relay.notices.posted import Notices
@@ -37,8 +38,8 @@ class Means:
     access: Opening[Access]
     notices: Opening[Notices]
     audit: Audit
+    reconciler: Reconciler
     asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUESTIONS))
-    reconciling: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: it reads whole topics
 
 
 class Seat:
