@@ -26,11 +26,11 @@ from relay.config import Config
 from relay.console import health
 from relay.console.api import routes as api
 from relay.console.api.answers import MAX_BODY_BYTES
-from relay.console.api.problems import AWAY, RETRY_AFTER_S
 from relay.console.desk import Desk, Means
 from relay.console.keys import DESK, GUARD, STOPPING
 from relay.console.live import Live
 from relay.console.opening import Opening, started
+from relay.console.problems import AWAY, RETRY_AFTER_S
 from relay.console.reconciling import Reconciler
 from relay.console.roster import Roster
 from relay.errors import ConfigProblem, Problem, Unreachable

@@ -6,7 +6,7 @@ import structlog
 
 from relay.access.audit import Audit
 from relay.access.store import Access
-from relay.access.values import Action, AuditEntry, Principal
+from relay.access.values import Principal
 from relay.clock import Clock
 from relay.config import Config
 from relay.console.live import Live
@@ -18,6 +18,7 @@ from relay.errors import RelayError, TopicProblem
 from relay.notices.posted import Notices
 from relay.pipeline.results import rfc3339
 from relay.replay.service import Replays
+from relay.store.entry import Action, AuditEntry
 from relay.store.history.port import History
 from relay.store.keyring import KeyRing
 

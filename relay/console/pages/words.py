@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
+from relay.instants import LATEST_MS
 from relay.model import EVENT_TYPES
 from relay.pipeline.results import rfc3339
-from relay.store.history.listing import LATEST_MS
 from relay.store.history.values import State
 
 K = TypeVar("K")
