@@ -19,7 +19,7 @@ COOKIE = "__Host-relay"
 MAX_USER_CHARACTERS = 200  # of a name that a proxy gives; an e-mail address has at most 254, and mostly 30
 MAX_COOKIE_CHARACTERS = 512  # ours has some 120
 MAX_HOPS = 20  # of X-Forwarded-For that are looked at, from our end; nobody stands behind more proxies
-# `address:port` and `[address]:port`, as gateways of Azure's and others write; an address of IPv6 alone has more colons.
+# `address:port` and `[address]:port`, as gateways of Azure and others write; an IPv6 address alone has more colons.
 _WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*))(?::[0-9]{1,5})?")
 _V6_PREFIX = 64  # of one customer's: counting single addresses of IPv6 counts nothing
 
