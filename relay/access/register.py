@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.access.codec import decode_token
-from relay.access.values import Action, AuditEntry, Token
+from relay.access.values import Token
 from relay.errors import Malformed
 from relay.model import Record
+from relay.store.entry import Action, AuditEntry
 
 
 @dataclass(frozen=True, slots=True)

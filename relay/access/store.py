@@ -11,7 +11,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from relay.access import forms, tokens
-from relay.access.codec import encode_token, outgoing
+from relay.access.codec import encode_token
 from relay.access.register import Broken, Changes, Existing, Register, audited, fold
 from relay.access.values import Principal, Scope, Token
 from relay.broker import kafka_settings
@@ -23,6 +23,7 @@ from relay.model import Outgoing, Record
 from relay.pipeline.results import rfc3339
 from relay.refusals import lost
 from relay.settings import shown
+from relay.store.entry import outgoing
 from relay.store.follow import PARTITION
 from relay.store.following import Following
 from relay.store.writer import Writer

@@ -16,14 +16,14 @@ from relay import settings
 from relay.access import audit as audit_
 from relay.access import store
 from relay.access.audit import Audit, Page
-from relay.access.codec import outgoing
 from relay.access.store import Access
-from relay.access.values import Action, AuditEntry, Principal, Scope, Token
+from relay.access.values import Principal, Scope, Token
 from relay.broker import Broker, kafka_settings
 from relay.clock import ManualClock
 from relay.config import Config
 from relay.embedded import EmbeddedBroker
 from relay.errors import Invalid, NotAllowed, NotFound, TopicProblem, Unreachable
+from relay.store.entry import Action, AuditEntry, outgoing
 from relay.topics import Topics, wanted
 from tests.kafka.driver import until
 

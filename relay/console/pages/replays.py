@@ -24,7 +24,10 @@ async def listed(visit: Visit) -> web.Response:
     known = await names(visit, [one.subscription_id for one in shown])
     return await visit.page(
         "replays.html",
-        rows=[running.row(one, known.get(one.subscription_id, one.subscription_id)) for one in shown],
+        rows=[
+            running.row(one, known.get(one.subscription_id, one.subscription_id), account=visit.who.account)
+            for one in shown
+        ],
         more=len(runs) - len(shown),
     )
 
@@ -33,32 +36,28 @@ async def one(visit: Visit) -> web.Response:
     """One of them."""
     run = await visit.desk.run(visit.who, visit.id)
     known = await names(visit, [run.subscription_id])
-    return await visit.page("replay.html", run=running.row(run, known.get(run.subscription_id, run.subscription_id)))
+    webhook = known.get(run.subscription_id, run.subscription_id)
+    return await visit.page("replay.html", run=running.row(run, webhook, account=visit.who.account))
 
 
 async def new(visit: Visit) -> web.Response:
-    """The form; and where it was asked to count, what a replay would send."""
+    """The form."""
     visit.who.require(Scope.WRITE)
-    wished = wishes.wished(visit.request.query, now_ms=visit.now_ms)
-    if visit.asked("count") != "1":
-        return await _form(visit, wished)
-    problems, forecast = dict(wished.problems), None
-    if not problems:
-        try:
-            forecast = wishes.forecast(await visit.desk.preview(visit.who, wished.subscription_id, wished.wish))
-        except (Invalid, Conflict) as error:
-            problems = _beside(error)
-    return await _form(visit, wished, problems=problems, forecast=forecast)
+    return await _form(visit, wishes.wished(visit.request.query, now_ms=visit.now_ms))
 
 
 async def start(visit: Visit) -> web.StreamResponse:
-    """It is there, and its page shows how far it is."""
+    """It is there, and its page shows how far it is; or it is counted first, for which the log is read too."""
     written = await visit.written()
     typed = {name: forms.text(written, name) for name in wishes.FIELDS}
     wished = wishes.wished(typed, now_ms=visit.now_ms)
     if wished.problems:
         return await _form(visit, wished, problems=wished.problems)
     try:
+        if forms.text(written, "do") == "count":
+            preview = await visit.desk.preview(visit.who, wished.subscription_id, wished.wish)
+            forecast = wishes.forecast(preview, account=visit.who.account)
+            return await _form(visit, wished, forecast=forecast)
         run = await visit.desk.replay(visit.who, wished.subscription_id, wished.wish)
     except (Invalid, Conflict) as error:
         return await _form(visit, wished, problems=_beside(error))
