@@ -45,7 +45,10 @@ PURE = (
     *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
     *("relay/notices/board.py", "relay/notices/message.py"),
     *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
-    *(f"relay/replay/{name}.py" for name in ("values", "runs", "ranges", "choose", "trial", "shown", "letters")),
+    *(
+        f"relay/replay/{name}.py"
+        for name in ("values", "runs", "ranges", "choose", "trial", "shown", "letters", "hindsight")
+    ),
     *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
     *(f"relay/console/{name}.py" for name in ("etags", "cursors", "ages", "views", "exports", "desk/whose")),
     *(f"relay/console/api/{name}.py" for name in ("asked", "problems", "idempotency")),

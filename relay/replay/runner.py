@@ -27,7 +27,7 @@ from relay.errors import RelayError
 from relay.model import State
 from relay.replay.backlog import Backlog
 from relay.replay.board import Board
-from relay.replay.carry import Carry, Delivered
+from relay.replay.carry import Carry, Hindsight
 from relay.replay.outbox import Outbox, Overtaken
 from relay.replay.runs import is_old
 from relay.replay.values import MOST_AT_ONCE, Run
@@ -61,7 +61,7 @@ class Runner:
     config: Config
     board: Board
     transactions: bool
-    delivered: Delivered | None
+    history: Hindsight | None
     clock: Clock
     worker: str  # its name; no other process has it
     _carried: dict[str, tuple[Carry, AsyncExitStack]] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class Runner:
         now_s = self.clock.monotonic()
         if run.is_over or run.id in self._carried or now_s < self._later.get(run.id, 0.0):
             return False
-        if run.undelivered and self.delivered is None:
+        if run.undelivered and self.history is None:
             return False
         heard = self._heard.get(run.id)
         if heard is None or heard.updated_at != run.updated_at:
@@ -142,7 +142,7 @@ class Runner:
             self.board,
             run,
             transactions=self.transactions,
-            delivered=self.delivered,
+            history=self.history,
             clock=self.clock,
             worker=self.worker,
         )
