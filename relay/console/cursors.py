@@ -1,11 +1,17 @@
-"""Cursors of listings that are in memory: where the page before ended. Pure. Nobody has to have been given one."""
+"""
+Listings of subscriptions that are in memory: their order, and cursors, where the page before ended. Pure. Nobody has to
+have been given one.
+"""
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Mapping
 
 import orjson
 
 from relay.errors import Invalid, Problem
-from relay.model import Subscription
+from relay.model import Subscription, SubscriptionId
+from relay.store.edits import Stored, Unreadable
 
 MAX_CURSOR = 400  # characters: a time and an id of 64
 Key = tuple[str, str]
@@ -14,6 +20,31 @@ Key = tuple[str, str]
 def key_of(one: Subscription) -> Key:
     """Where a subscription stands in a listing: by when it was made, and its id."""
     return one.created_at, one.id
+
+
+class Newest:
+    """All that were ever readable, newest first. Kept in order as they change: there are tens of thousands."""
+
+    def __init__(self, stored: Mapping[SubscriptionId, Stored] | None = None) -> None:
+        self._keys = sorted(key_of(one) for one in map(last, (stored or {}).values()) if one)  # the oldest first
+
+    def change(self, before: Stored | None, now: Stored | None) -> None:
+        """One of them was this, and is that; None: it was, or is, not there."""
+        old, new = last(before), last(now)
+        if old is not None:
+            del self._keys[bisect_left(self._keys, key_of(old))]
+        if new is not None:
+            insort(self._keys, key_of(new))
+
+    def behind(self, after: Key | None) -> Iterator[SubscriptionId]:
+        """Those that come behind this place; None: all. As they are now, also while they change."""
+        end = len(self._keys) if after is None else bisect_left(self._keys, after)
+        return (SubscriptionId(id_) for _, id_ in reversed(self._keys[:end]))
+
+
+def last(one: Stored | None) -> Subscription | None:
+    """As it was last readable."""
+    return one.last if isinstance(one, Unreadable) else one
 
 
 def written(one: Subscription) -> str:

@@ -8,7 +8,7 @@ its end, and whoever looks on is told how many were passed over: nobody reads te
 import asyncio
 import itertools
 from collections import deque
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,7 +30,7 @@ KEPT = 1_000  # results, for those who were cut off: some 2 MB
 WAITING = 500  # of one onlooker that reads slowly; one with more is let go
 MOST_ONLOOKERS = 200  # of one console: each is a connection, and a queue
 BEHIND = 5_000  # records; a reader that is further from the end goes there
-TURN = 500  # records
+TURN = 100  # records told in one turn of the loop: onlookers take theirs between two, and their queues hold more
 WAIT_MS = 200
 LINGER_S = 60.0  # the reader stays so long after the last onlooker, who may be back at once
 AGAIN_S = 2.0
@@ -54,6 +54,7 @@ class Missed:
 
 
 News = Result | Missed
+Wants = Callable[[Delivery], bool]  # whether an onlooker wants to see it
 
 
 class TooSlow(RelayError):
@@ -62,6 +63,7 @@ class TooSlow(RelayError):
 
 @dataclass(eq=False, slots=True)
 class _Onlooker:
+    wants: Wants
     queue: asyncio.Queue[News] = field(default_factory=lambda: asyncio.Queue(WAITING))
     dropped: bool = False
 
@@ -100,12 +102,13 @@ class Live:
                 await asyncio.sleep(AGAIN_S)
             self._tell_missed(None)  # nobody knows what was written meanwhile
 
-    async def news(self, after: str | None) -> AsyncGenerator[News, None]:
+    async def news(self, after: str | None, wants: Wants) -> AsyncGenerator[News, None]:
         """
         What comes, for ever.
 
         Args:
             after: The id of the last that was seen; None: only what comes from now on.
+            wants: Which of it; what is passed over for somebody takes none of their room.
 
         Raises:
             Unreachable: Too many look on.
@@ -113,8 +116,8 @@ class Live:
         """
         if len(self._onlookers) >= MOST_ONLOOKERS:
             raise Unreachable(f"{MOST_ONLOOKERS} look on already: try again later")
-        one = _Onlooker()
-        missed = self._since(after)
+        one = _Onlooker(wants)
+        missed = [news for news in self._since(after) if _fits(one, news)]
         self._onlookers.add(one)
         self._wanted.set()
         try:
@@ -165,6 +168,7 @@ class Live:
             for records in (await consumer.getmany(timeout_ms=WAIT_MS, max_records=TURN)).values():
                 for record in records:
                     self._tell(record.value)
+            await asyncio.sleep(0)  # what is buffered is given without a wait, turn after turn
             await self._skip(consumer, ats)
             if self._onlookers:
                 alone_s = None
@@ -197,7 +201,7 @@ class Live:
     def _pass_on(self, number: int, news: News) -> None:
         self._last = number
         self._kept.append((number, news))
-        for one in [*self._onlookers]:
+        for one in [each for each in self._onlookers if _fits(each, news)]:
             try:
                 one.queue.put_nowait(news)
             except asyncio.QueueFull:
@@ -206,3 +210,7 @@ class Live:
 
     def _id(self, number: int) -> str:
         return f"{self._epoch}-{number}"
+
+
+def _fits(one: _Onlooker, news: News) -> bool:
+    return isinstance(news, Missed) or one.wants(news.delivery)

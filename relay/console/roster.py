@@ -6,7 +6,7 @@ their next request comes: whoever edits waits for it.
 """
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 
 import structlog
@@ -14,13 +14,14 @@ from aiokafka.errors import KafkaError
 
 from relay.broker import Broker, kafka_settings
 from relay.config import Config
+from relay.console.cursors import Key, Newest
 from relay.ending import watched
 from relay.errors import TopicProblem, Unreachable
 from relay.model import Record, Subscription, SubscriptionId
 from relay.refusals import lost
 from relay.store.edits import Changes, Edit, Stored
 from relay.store.following import Following
-from relay.store.subscriptions import Subscriptions, fold
+from relay.store.subscriptions import Subscriptions, fold, id_of
 from relay.topics import Topics
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ class Roster:
         self._topic = Topics(config.topic_prefix).subscriptions
         self._writer = Subscriptions(config)
         self._stored: dict[SubscriptionId, Stored] | None = None
+        self._newest = Newest()
         self._following: Following | None = None
         self._changed = asyncio.Event()  # set with each change, and another from then on
         self._writing = asyncio.Lock()  # of one's own there is one at a time: rivals would only fence each other
@@ -90,6 +92,16 @@ class Roster:
             raise Unreachable("the subscriptions could not be read yet: try again in a moment")
         return self._stored
 
+    def newest(self, after: Key | None) -> Iterator[Stored]:
+        """
+        As `all`, those that could ever be read, newest first, from behind this place on; None: from the first.
+
+        Raises:
+            Unreachable: They could not be read yet.
+        """
+        stored = self.all()
+        return (stored[one] for one in self._newest.behind(after) if one in stored)
+
     async def edit(self, edit: Edit, *, by: str) -> Changes:
         """
         As `Subscriptions.edit`, but within some seconds; and whoever asks here next finds it.
@@ -116,12 +128,16 @@ class Roster:
 
     def _take(self, records: Sequence[Record]) -> None:
         self._stored = fold(records, {})
+        self._newest = Newest(self._stored)
         self._tell()
         log.info("subscriptions.loaded", subscriptions=len(self._stored))
 
     def _apply(self, records: Sequence[Record]) -> None:
         if records and self._stored is not None:
-            fold(records, self._stored)
+            for record in records:
+                before = self._stored.get(id_of(record))
+                fold([record], self._stored)
+                self._newest.change(before, self._stored.get(id_of(record)))
             self._tell()
 
     def _tell(self) -> None:

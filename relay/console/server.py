@@ -26,11 +26,12 @@ from relay.config import Config
 from relay.console import health
 from relay.console.api import routes as api
 from relay.console.api.answers import MAX_BODY_BYTES
-from relay.console.api.problems import AWAY, RETRY_AFTER_S
 from relay.console.desk import Desk, Means
 from relay.console.keys import DESK, GUARD, STOPPING
 from relay.console.live import Live
 from relay.console.opening import Opening, started
+from relay.console.problems import AWAY, RETRY_AFTER_S
+from relay.console.reconciling import Reconciler
 from relay.console.roster import Roster
 from relay.errors import ConfigProblem, Problem, Unreachable
 from relay.notices.forward import Forward
@@ -74,6 +75,7 @@ async def serve(
     guard, access = Guard(config, tokens, clock=clock), Opening("tokens", lambda: started(tokens))
     subscriptions = Opening("subscriptions", lambda: started(roster))
     notices = Opening("notices", lambda: started(Notices(config)))
+    reconciler = Reconciler(config, clock=clock)
     desk = Desk(
         Means(
             config=config,
@@ -86,6 +88,7 @@ async def serve(
             access=access,
             notices=notices,
             audit=Audit(config),
+            reconciler=reconciler,
         )
     )
     try:
@@ -95,10 +98,11 @@ async def serve(
         ):
             listening(port)
             group.create_task(Projector(config, history).run(stop))
-            group.create_task(forward.run(stop))
+            group.create_task(forward.run(stop, port=port))
             work = (
                 subscriptions.run(lambda it: it.follow()),
                 live.run(),
+                reconciler.run(),
                 replays.run(lambda it: it.work(stop)),
                 access.run(lambda it: _let_in(it, first)),
                 notices.run(lambda it: it.follow()),

@@ -13,9 +13,9 @@ from typing import Any
 
 import orjson
 
+from relay.instants import LATEST_MS
 from relay.model import Record
 from relay.pipeline.results import rfc3339
-from relay.store.history.listing import LATEST_MS
 
 MAX_CURSOR = 64 * 1024  # characters; some 3,000 partitions
 _TEXT = 1024  # characters of a header that are told

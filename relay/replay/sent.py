@@ -1,11 +1,11 @@
 """What was sent, shown exactly: its event is read again by its coordinates, or made again where it was a test. Edge."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from relay.config import Config
 from relay.errors import Malformed
+from relay.instants import epoch_ms
 from relay.model import EVENT_TYPES, Event, Source, Subscription, Trigger
 from relay.pipeline.decode import Skipped, read_event
 from relay.pipeline.match import Endpoint
@@ -65,9 +65,9 @@ def _tried(result: Mapping[str, Any]) -> Event | str:
     if event_type not in EVENT_TYPES or not all(isinstance(one, str) for one in (account_id, delivery_id, at)):
         return "its result does not tell which test it was"
     try:
-        at_ms = round(datetime.fromisoformat(str(at)).timestamp() * 1000)
+        at_ms = epoch_ms(str(at))
         return trial_event(str(event_type), account_id=str(account_id), delivery_id=str(delivery_id), at_ms=at_ms)
-    except (ValueError, OverflowError, Malformed):
+    except (ValueError, Malformed):
         return "its result does not tell which test it was"
 
 

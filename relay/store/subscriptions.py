@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 
-from relay.access.codec import outgoing
 from relay.clock import Clock, SystemClock
 from relay.config import Config
 from relay.errors import Malformed
@@ -21,6 +20,7 @@ from relay.pipeline.results import rfc3339
 from relay.store.audited import audited
 from relay.store.codec import decode, encode
 from relay.store.edits import Changes, Edit, Existing, Stored, Unreadable, re_enabled
+from relay.store.entry import outgoing
 from relay.store.follow import PARTITION
 from relay.store.writer import Writer, no_topic
 from relay.topics import Topics
@@ -28,10 +28,15 @@ from relay.topics import Topics
 TURN = 1_000  # records folded in one turn of the loop: a worker that edits has deliveries to look after meanwhile
 
 
+def id_of(record: Record) -> SubscriptionId:
+    """Whose record it is, whatever its key."""
+    return SubscriptionId((record.key or b"").decode(errors="backslashreplace"))
+
+
 def fold(records: Iterable[Record], onto: dict[SubscriptionId, Stored]) -> dict[SubscriptionId, Stored]:
     """What there is after these records, the newest of each subscription. Never raises: what cannot be read is told."""
     for record in records:
-        subscription_id = SubscriptionId((record.key or b"").decode(errors="backslashreplace"))
+        subscription_id = id_of(record)
         if record.value is None:
             onto.pop(subscription_id, None)
             continue

@@ -13,13 +13,13 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from relay.access.codec import decode_entry
 from relay.broker import kafka_settings
 from relay.config import load
 from relay.model import Outgoing
 from relay.pipeline.decode import read_delivery, read_event
 from relay.pipeline.match import delivery_id
 from relay.pipeline.results import dead_letter, letter
+from relay.store.entry import decode_entry
 from relay.store.history.projector import batch
 from relay.store.history.values import Position
 from relay.topics import Topics

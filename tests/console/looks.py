@@ -44,10 +44,9 @@ PAGES = {
     "replays": "/replays",
     "replay": "/replays/{run}",
     "replay-new": "/replays/new?subscription=sub_crm",
-    "replay-counted": "/replays/new?subscription=sub_crm&undelivered=1&count=1",
     "lanes": "/lanes",
     "notices": "/notices",
-    "reconcile": "/reconcile?since=1h",
+    "reconcile": "/reconcile",
     "audit": "/audit",
     "access": "/access",
     "access-revoke": "/access/{token}/revoke",
@@ -117,7 +116,14 @@ async def _paths(relay: Console, receiver: Answering) -> dict[str, str]:
             async with api.get(f"/api/v1/deliveries/{found['test']}") as said:
                 return said.status == 200
 
+        async def reconciled() -> bool:
+            async with api.get("/api/v1/reconciliation") as said:
+                return (await said.json())["last"] is not None
+
         await until(tested)
+        async with api.post("/api/v1/reconciliation", json={"since": _ago()}) as said:
+            assert said.status == 202
+        await until(reconciled)
         found["token"] = await one("/api/v1/tokens", "id")
     return {name: path.format(**found) for name, path in PAGES.items()}
 

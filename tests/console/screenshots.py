@@ -1,7 +1,6 @@
 """
 `python -m tests.console.screenshots FOLDER`: every page in light, dark and narrow, to be looked at; and how soon each
-is first painted. Exit status 1 when one is later than 200 ms, or scrolls sideways; those that walk through the log
-first, because somebody asked for that, are not judged by their time.
+is first painted. Exit status 1 when one is later than 200 ms, or scrolls sideways.
 """
 
 import asyncio
@@ -17,7 +16,6 @@ from tests.console.looks import page_of, showing
 
 LOOKS = {"light": ("light", 1280), "dark": ("dark", 1280), "narrow": ("light", 390), "narrow-dark": ("dark", 390)}
 PAINTED_MS = 200
-ASKED_OF_THE_LOG = {"reconcile", "replay-counted"}  # somebody has asked for what only a walk through the log can tell
 PAINT = """() => new Promise((told) => {
   const observer = new PerformanceObserver((list) => {
     const first = list.getEntriesByName("first-contentful-paint")[0];
@@ -31,10 +29,6 @@ SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clie
 async def painted_ms(page: Page) -> float:
     """When the page that is shown was first painted, after the browser was told to go there."""
     return float(await page.evaluate(PAINT))
-
-
-def _late(name: str, ms: float) -> bool:
-    return ms > PAINTED_MS and name not in ASKED_OF_THE_LOG
 
 
 async def main(folder: Path) -> int:
@@ -51,7 +45,7 @@ async def main(folder: Path) -> int:
                         wide.append(f"{name} ({look})")
                     await page.screenshot(path=folder / f"{name}.{look}.png", full_page=True)
                 worst = max(took, key=took.__getitem__)
-                late += [f"{name} ({look}) {ms:.0f} ms" for name, ms in took.items() if _late(name, ms)]
+                late += [f"{name} ({look}) {ms:.0f} ms" for name, ms in took.items() if ms > PAINTED_MS]
                 print(f"{look}: first paint p50 {median(took.values()):.0f} ms, worst {took[worst]:.0f} ms ({worst})")
     print(*(f"late: {one}" for one in late), *(f"scrolls sideways: {one}" for one in wide), sep="\n")
     return int(bool(late or wide))

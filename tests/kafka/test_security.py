@@ -207,8 +207,16 @@ async def everything_offered(relay: Relay, api: Api, journal: Journal) -> None:
     await until(done)
     await until(lambda: len(journal.calls) >= tests + 3)
     await api("POST", "tokens", name="reader", scope="read")
-    for path in ("tokens", "audit", "notices", "dead-letters", "reconciliation?since=2026-01-01T00:00:00Z", "age"):
+    for path in ("tokens", "audit", "notices", "dead-letters", "age"):
         await api("GET", path)
+    await api("POST", "reconciliation", since="2026-01-01T00:00:00Z")
+
+    async def reconciled() -> bool:
+        there = await api("GET", "reconciliation")
+        assert there["failed"] is None, there
+        return there["last"] is not None
+
+    await until(reconciled)
     attempt = (await api("GET", f"deliveries/{delivery['id']}"))["attempts"][0]["attempt_id"]
     await api("GET", f"deliveries/{delivery['id']}/attempts/{attempt}/sent")
     await api("POST", f"subscriptions/{one}/pause")

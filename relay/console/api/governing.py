@@ -6,10 +6,12 @@ from http import HTTPStatus
 from aiohttp import web
 
 from relay.access.codec import shown
+from relay.console import reconciliations
 from relay.console.api.answers import answer, asker, body, query
 from relay.console.api.repeats import once
 
 TOKENS = "/api/v1/tokens"
+RECONCILIATION = "/api/v1/reconciliation"
 
 
 async def lanes(request: web.Request) -> web.Response:
@@ -22,12 +24,18 @@ async def lanes(request: web.Request) -> web.Response:
 
 async def reconciled(request: web.Request) -> web.Response:
     desk, who = asker(request)
-    asked = query(request)
+    asked = await body(request)
     since_ms, until_ms = asked.time_ms("since"), asked.time_ms("until")
     asked.needed("since")
     asked.done()
-    report = await desk.reconcile(who, since_ms=since_ms or 0, until_ms=until_ms)
-    return answer(report.shown())
+    there = desk.reconcile(who, since_ms=since_ms or 0, until_ms=until_ms)
+    return answer(reconciliations.shown(there), HTTPStatus.ACCEPTED, Location=RECONCILIATION)
+
+
+async def reconciling(request: web.Request) -> web.Response:
+    desk, who = asker(request)
+    query(request).done()
+    return answer(reconciliations.shown(desk.reconciliations(who)))
 
 
 async def filter_tried(request: web.Request) -> web.Response:
@@ -90,7 +98,8 @@ async def erased(request: web.Request) -> web.Response:
 
 ROUTES = [
     web.get("/api/v1/lanes", lanes),
-    web.get("/api/v1/reconciliation", reconciled),
+    web.get(RECONCILIATION, reconciling),
+    web.post(RECONCILIATION, reconciled),
     web.post("/api/v1/filter-trials", filter_tried),
     web.get("/api/v1/notices", noticed),
     web.get("/api/v1/audit", audited),

@@ -11,7 +11,7 @@ from relay.console.api.idempotency import MAX_KEY, Answers, Kept, Refusal, print
 
 HEADER = "Idempotency-Key"
 ANSWERS = web.AppKey("answers", Answers)
-KEPT_HEADERS = ("Content-Type", "ETag", "Location")
+KEPT_HEADERS = ("Content-Type", "Cache-Control", "ETag", "Location")
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -48,19 +48,24 @@ def once(handler: Handler) -> Handler:
             raise Told(HTTPStatus.CONFLICT, there.value, Retry_After="1")
         if there is Refusal.OTHER:
             raise Told(HTTPStatus.UNPROCESSABLE_ENTITY, there.value)
-        kept: Kept | None = None
+        answer: Kept | None = None
         try:
             response = await handler(request)
-            kept = _kept(response)
+            answer = kept(response)
         finally:
-            answers.end(name, kept)  # what failed may be tried again
+            answers.end(name, answer)  # what failed may be tried again
         return response
 
     return answered
 
 
-def _kept(response: web.Response) -> Kept | None:
-    if response.status >= HTTPStatus.BAD_REQUEST or not isinstance(response.body, bytes | None):
+def kept(response: web.StreamResponse) -> Kept | None:
+    """What is kept of an answer; None: it came to nothing, or is told bit by bit."""
+    if (
+        not isinstance(response, web.Response)
+        or response.status >= HTTPStatus.BAD_REQUEST
+        or not isinstance(response.body, bytes | None)
+    ):
         return None
     headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
     return Kept(response.status, response.body or b"", headers)

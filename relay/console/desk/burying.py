@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 
-from relay.access.values import Action, Principal, Scope
+from relay.access.values import Principal, Scope
 from relay.console.desk.means import Seat
 from relay.errors import Invalid, NotFound, Problem
 from relay.replay.dead_letters import DeadLetters
 from relay.replay.letters import DeadLetter
 from relay.replay.values import MOST_AT_ONCE
+from relay.store.entry import Action
 
 Place = tuple[int, int]  # partition and offset
 

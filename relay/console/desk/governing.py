@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.access.audit import Page
-from relay.access.values import Action, Principal, Scope, Token
-from relay.completeness.reading import reconcile
-from relay.completeness.values import Report
+from relay.access.values import Principal, Scope, Token
 from relay.console.desk.means import Seat
-from relay.errors import Conflict, Invalid, NotAllowed, Problem
+from relay.console.reconciliations import Reconciliations
+from relay.errors import Invalid, NotAllowed, Problem
+from relay.instants import LATEST_MS
 from relay.pipeline.census import Asked, together
-from relay.store.history.listing import LATEST_MS, holds
+from relay.store.entry import Action
+from relay.store.history.listing import holds
 from relay.workers import ask_all, configured
 
 HOLDER = "token:"  # what the name of a token's holder begins with
@@ -53,16 +54,23 @@ class Governing(Seat):
             wrong = [SILENT] if wrong else []
         return {"items": rows, "total": page.total if who.account is None else len(rows), "trouble": wrong}
 
-    async def reconcile(self, who: Principal, *, since_ms: int, until_ms: int | None = None) -> Report:
-        """Whether every match of that time has its outcome: of all accounts, for an event is matched for all."""
+    def reconcile(self, who: Principal, *, since_ms: int, until_ms: int | None = None) -> Reconciliations:
+        """
+        Whether every match of that time has its outcome is found out from now on: of all accounts, for an event is
+        matched for all.
+        """
         who.require(Scope.READ)
         _unbound(who)
         if not 0 <= since_ms <= LATEST_MS or (until_ms is not None and not since_ms < until_ms <= LATEST_MS):
             raise Invalid(Problem("until", "must come after since"))
-        if self._means.reconciling.locked():
-            raise Conflict("a reconciliation is under way: try again when it is done")
-        async with self._means.reconciling:
-            return await reconcile(self._means.config, since_ms=since_ms, until_ms=until_ms)
+        self._means.reconciler.start(since_ms=since_ms, until_ms=until_ms, by=who.name)
+        return self._means.reconciler.there
+
+    def reconciliations(self, who: Principal) -> Reconciliations:
+        """How far it is, and what came of the last; likewise."""
+        who.require(Scope.READ)
+        _unbound(who)
+        return self._means.reconciler.there
 
     async def notices(self, who: Principal, *, limit: int = 100) -> Told:
         """What people must hear of, newest first; and what is failing or disabled now."""

@@ -1,23 +1,24 @@
 """What a desk works with."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 import structlog
 
 from relay.access.audit import Audit
 from relay.access.store import Access
-from relay.access.values import Action, AuditEntry, Principal
+from relay.access.values import Principal
 from relay.clock import Clock
 from relay.config import Config
 from relay.console.live import Live
 from relay.console.opening import Opening
+from relay.console.reconciling import Reconciler
 from relay.console.roster import Roster
 from relay.console.turns import Turns
 from relay.errors import RelayError, TopicProblem
 from relay.notices.posted import Notices
 from relay.pipeline.results import rfc3339
 from relay.replay.service import Replays
+from relay.store.entry import Action, AuditEntry
 from relay.store.history.port import History
 from relay.store.keyring import KeyRing
 
@@ -38,8 +39,8 @@ class Means:
     access: Opening[Access]
     notices: Opening[Notices]
     audit: Audit
+    reconciler: Reconciler
     asking: Turns = field(default_factory=Turns)
-    reconciling: asyncio.Lock = field(default_factory=asyncio.Lock)  # one at a time: it reads whole topics
 
 
 class Seat:

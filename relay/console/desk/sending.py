@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from relay.access.values import Action, Principal, Scope
+from relay.access.values import Principal, Scope
 from relay.console.desk import whose
 from relay.console.desk.means import Seat
 from relay.errors import Conflict, Invalid, NotFound, Problem, Unreachable
@@ -12,6 +12,7 @@ from relay.replay.singly import UNKNOWN
 from relay.replay.values import MOST_AT_ONCE, Preview, Run, Wish
 from relay.settings import shown
 from relay.store.edits import Unreadable
+from relay.store.entry import Action
 from relay.store.forms import event_type as canonical
 from relay.store.history.values import Delivery
 

@@ -1,5 +1,6 @@
 """Webhooks at the desk: seen, made, changed. Edge."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -7,7 +8,7 @@ from typing import Any, TypeVar
 from relay import settings
 from relay.access.values import Principal, Scope
 from relay.console import views
-from relay.console.cursors import key_of, opened, written
+from relay.console.cursors import opened, written
 from relay.console.desk import whose
 from relay.console.desk.means import Seat
 from relay.errors import Conflict, Invalid, Problem
@@ -21,6 +22,7 @@ T = TypeVar("T")
 
 OVERLAP = settings.within(settings.duration, "0s", "3650d", "a secret that signs for longer than that was not replaced")
 MAX_LIMIT = 200  # of a page, as of deliveries
+TURN = 1_000  # subscriptions looked at in one turn of the loop: a millisecond
 NEEDED = ("account_id", "name", "url", "events")
 STATES = tuple(one.value for one in State)
 
@@ -63,17 +65,20 @@ class Subscribing(Seat):
         if state is not None and state not in STATES:
             raise Invalid(Problem("state", "is one of " + ", ".join(STATES), settings.shown(state)))
         after = None if cursor is None else opened(cursor)
-        there = [
-            (one, why)
-            for one, why in map(_last, self._means.roster.all().values())
-            if one is not None
-            and who.sees(one.account_id)
-            and account in (None, one.account_id)
-            and state in (None, one.state.value)
-            and _holds(one, text)
-            and (after is None or key_of(one) < after)
-        ]
-        there.sort(key=lambda both: key_of(both[0]), reverse=True)
+        there: list[tuple[Subscription, str | None]] = []
+        for number, (one, why) in enumerate(map(_last, self._means.roster.newest(after)), 1):
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+            if (
+                one is not None
+                and who.sees(one.account_id)
+                and account in (None, one.account_id)
+                and state in (None, one.state.value)
+                and _holds(one, text)
+            ):
+                there.append((one, why))
+            if len(there) > limit:
+                break
         items = tuple(self._seen(one, why) for one, why in there[:limit])
         return SubscriptionPage(items=items, cursor=written(there[limit - 1][0]) if len(there) > limit else None)
 

@@ -18,7 +18,7 @@ from relay.pipeline.filters import compile_filter
 from relay.replay.lookup import Gone, records
 from relay.samples import ACCOUNT, sample_event
 from relay.store.history.listing import fits
-from relay.store.history.values import Search, Unavailable
+from relay.store.history.values import Delivery, Search, Unavailable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +74,13 @@ class Trying(Seat):
             TooSlow: This one does not keep up.
         """
         who.require(Scope.READ)
-        async with aclosing(self._means.live.news(after)) as all_news:
-            async for news in all_news:
-                if isinstance(news, Missed) or (who.sees(news.delivery.account_id) and fits(news.delivery, search)):
-                    yield news
+
+        def wants(one: Delivery) -> bool:
+            return who.sees(one.account_id) and fits(one, search)
+
+        async with aclosing(self._means.live.news(after, wants)) as news:
+            async for one in news:
+                yield one
 
     async def _recent(self, who: Principal) -> tuple[Mapping[str, Any], str | None]:
         try:

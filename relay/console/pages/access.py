@@ -6,6 +6,7 @@ from aiohttp import web
 
 from relay.access.values import Scope, Token
 from relay.console.pages import forms, words
+from relay.console.pages.again import nonce, once
 from relay.console.pages.visit import Visit, handled, see
 from relay.errors import Invalid, NotFound
 
@@ -23,6 +24,7 @@ async def listed(visit: Visit) -> web.Response:
     return await _page(visit, values={"name": "", "scope": Scope.READ.value, "account_id": "", "expires": ""})
 
 
+@once
 async def make(visit: Visit) -> web.Response:
     """A new one, shown this once."""
     written = await visit.written()
@@ -71,6 +73,7 @@ async def _page(visit: Visit, *, values: dict[str, str], errors: dict[str, str] 
         "access.html",
         status=HTTPStatus.UNPROCESSABLE_ENTITY if errors else HTTPStatus.OK,
         rows=[_row(one) for one in tokens],
+        nonce=nonce(),
         values=values,
         errors=errors or {},
         scopes=SCOPES,

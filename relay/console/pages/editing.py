@@ -7,14 +7,15 @@ from typing import Any
 from aiohttp import web
 
 from relay.access.values import Scope
+from relay.console.api.idempotency import subscription_id
 from relay.console.pages import forms, hooks, words
+from relay.console.pages.again import key_of, nonce, once
 from relay.console.pages.forms import Written
 from relay.console.pages.rendering import segment
 from relay.console.pages.trials import Trial, tried
 from relay.console.pages.visit import Visit, handled, see
 from relay.errors import Conflict, Invalid, Problem
 from relay.model import EVENT_TYPES
-from relay.store.sealing import new_id
 
 FIRST = ("name", "url", "secret", "account_id", "events", "filter")  # the others stand behind "More settings"
 BESIDE = (*FIRST, "bot_ids", "signatures", "headers", *forms.NUMBERS, "tls")
@@ -55,15 +56,22 @@ async def create(visit: Visit) -> web.StreamResponse:
     written = await visit.written()
     if forms.text(written, "do") == "try":
         return await _form(visit, values=forms.again(written), trial=await tried(visit, written))
+    return await _create(visit)
+
+
+@once
+async def _create(visit: Visit) -> web.StreamResponse:
+    written, key = await visit.written(), await key_of(visit)
     said, problems = forms.webhook(written, is_new=True)
     secret = (written.get("secret") or [""])[0] or None
+    ident = None if key is None else subscription_id(visit.who.name, key)
     try:
         _none_wrong(problems)
-        made, generated = await visit.desk.create(visit.who, said, secret=secret)
+        made, generated = await visit.desk.create(visit.who, said, secret=secret, ident=ident)
     except Invalid as invalid:
         values = forms.again(written)
         return await _form(visit, values=values, errors=forms.by_field(invalid.problems), had_secret=secret is not None)
-    except Conflict as conflict:  # the same form, sent again
+    except Conflict as conflict:  # the same form, sent again to another console
         return await _form(visit, values=forms.again(written), errors={"webhook": str(conflict)})
     path = f"/subscriptions/{segment(made['id'])}"
     if generated is None:
@@ -207,7 +215,7 @@ async def _form(
         action=visit.request.path,
         it=it,
         version=version,
-        new_id=new_id() if it is None and visit.who.account is None else None,
+        nonce=nonce() if it is None else None,
         values=values,
         errors=wrong,
         known=BESIDE,

@@ -1,12 +1,14 @@
 """How all of it fares: lanes, and the proof that nothing is missing. Edge."""
 
+from contextlib import suppress
+
 from aiohttp import web
 
-from relay.console.api.problems import AWAY
 from relay.console.pages import forms, notices, proof, words
 from relay.console.pages.names import names
-from relay.console.pages.visit import Visit, handled
-from relay.errors import Conflict, Invalid, TopicProblem, Unreachable
+from relay.console.pages.visit import Visit, handled, see
+from relay.console.problems import AWAY
+from relay.errors import Conflict, Invalid
 
 DEFAULT = "1h"
 RANGES_MS = {"15m": 15 * words.MINUTE_MS, "1h": words.HOUR_MS, "6h": 6 * words.HOUR_MS, "24h": words.DAY_MS}
@@ -31,23 +33,26 @@ async def lanes(visit: Visit) -> web.Response:
     return await visit.page("lanes.html", rows=rows, total=page["total"], trouble=page["trouble"])
 
 
-async def reconcile(visit: Visit) -> web.Response:
-    """Whether every match of a time has its outcome; nothing is read before somebody asks."""
-    asked, report, problem = visit.asked("since"), None, ""
-    name = asked if asked in RANGES_MS else DEFAULT
-    if asked:
-        try:
-            report = await visit.desk.reconcile(visit.who, since_ms=visit.now_ms - RANGES_MS[name])
-        except (Invalid, Conflict, TopicProblem, Unreachable) as error:
-            problem = str(error)
+async def reconciling(visit: Visit) -> web.Response:
+    """Whether every match of a time has its outcome: how far that is, and what came of the last."""
+    there = visit.desk.reconciliations(visit.who)
     return await visit.page(
         "reconcile.html",
-        report=None if report is None else proof.shown(report),
-        problem=problem,
-        since=name,
+        running=there.running,
+        failed=there.failed,
+        last=there.last,
+        report=proof.shown(there.last.report) if there.last and there.last.report else None,
         ranges=list(RANGES_MS),
-        again=forms.query({"since": name}),
+        since=DEFAULT,
     )
+
+
+async def reconcile(visit: Visit) -> web.StreamResponse:
+    """It is found out from now on; one that is under way already goes on instead."""
+    name = forms.text(await visit.written(), "since")
+    with suppress(Conflict):  # the page shows it
+        visit.desk.reconcile(visit.who, since_ms=visit.now_ms - RANGES_MS.get(name, RANGES_MS[DEFAULT]))
+    return see("/reconcile")
 
 
 async def noticed(visit: Visit) -> web.Response:
@@ -64,5 +69,6 @@ async def noticed(visit: Visit) -> web.Response:
 ROUTES = [
     web.get("/notices", handled(noticed)),
     web.get("/lanes", handled(lanes)),
-    web.get("/reconcile", handled(reconcile)),
+    web.get("/reconcile", handled(reconciling)),
+    web.post("/reconcile", handled(reconcile)),
 ]

@@ -41,29 +41,23 @@ async def one(visit: Visit) -> web.Response:
 
 
 async def new(visit: Visit) -> web.Response:
-    """The form; and where it was asked to count, what a replay would send."""
+    """The form."""
     visit.who.require(Scope.WRITE)
-    wished = wishes.wished(visit.request.query, now_ms=visit.now_ms)
-    if visit.asked("count") != "1":
-        return await _form(visit, wished)
-    problems, forecast = dict(wished.problems), None
-    if not problems:
-        try:
-            preview = await visit.desk.preview(visit.who, wished.subscription_id, wished.wish)
-            forecast = wishes.forecast(preview, account=visit.who.account)
-        except (Invalid, Conflict) as error:
-            problems = _beside(error)
-    return await _form(visit, wished, problems=problems, forecast=forecast)
+    return await _form(visit, wishes.wished(visit.request.query, now_ms=visit.now_ms))
 
 
 async def start(visit: Visit) -> web.StreamResponse:
-    """It is there, and its page shows how far it is."""
+    """It is there, and its page shows how far it is; or it is counted first, for which the log is read too."""
     written = await visit.written()
     typed = {name: forms.text(written, name) for name in wishes.FIELDS}
     wished = wishes.wished(typed, now_ms=visit.now_ms)
     if wished.problems:
         return await _form(visit, wished, problems=wished.problems)
     try:
+        if forms.text(written, "do") == "count":
+            preview = await visit.desk.preview(visit.who, wished.subscription_id, wished.wish)
+            forecast = wishes.forecast(preview, account=visit.who.account)
+            return await _form(visit, wished, forecast=forecast)
         run = await visit.desk.replay(visit.who, wished.subscription_id, wished.wish)
     except (Invalid, Conflict) as error:
         return await _form(visit, wished, problems=_beside(error))

@@ -1,5 +1,6 @@
 """Which handler has which path; and a path that leads nowhere. Edge (aiohttp)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 
@@ -21,6 +22,7 @@ from relay.console.pages import (
     sending,
     webhooks,
 )
+from relay.console.pages.again import MAKING
 from relay.console.pages.assets import PREFIX, Assets
 from relay.console.pages.rendering import environment
 from relay.console.pages.visit import ENVIRONMENT, Visit
@@ -37,6 +39,7 @@ def routes(app: web.Application, desk: Desk) -> None:
     assets = Assets()
     app[DESK] = desk
     app[ENVIRONMENT] = environment(assets)
+    app[MAKING] = asyncio.Lock()
     app.middlewares.append(_missing)
     app.router.add_get(PREFIX + "{name:.+}", assets.serve)
     for part in PARTS:

@@ -12,11 +12,11 @@ from jinja2 import Environment
 
 from relay import __version__
 from relay.access.values import Principal, Scope
-from relay.console.api.problems import trouble
 from relay.console.desk import Desk
 from relay.console.keys import DESK, PRINCIPAL
 from relay.console.pages import frame
 from relay.console.pages.forms import Written
+from relay.console.problems import trouble
 from relay.errors import RelayError
 
 log = structlog.get_logger()

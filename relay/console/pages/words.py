@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
+from relay.instants import LATEST_MS
 from relay.model import EVENT_TYPES
 from relay.pipeline.results import rfc3339
 from relay.store.history.values import State
@@ -153,10 +154,11 @@ def relative(at_ms: int | None, now_ms: int) -> str:
 
 def parsed(text: object) -> int | None:
     """
-    Milliseconds of an RFC 3339 time, as results and notices have it; None: it is none, or before 1970.
+    Milliseconds of an RFC 3339 time, as results and notices have it; None: it is none, or in UTC none from 1970 to
+    9999, which could not be written again.
 
-    >>> parsed("2019-06-07T23:09:40.445Z"), parsed("soon"), parsed(None)
-    (1559948980445, None, None)
+    >>> parsed("2019-06-07T23:09:40.445Z"), parsed("soon"), parsed("9999-12-31T23:59:59-14:00"), parsed(None)
+    (1559948980445, None, None, None)
     """
     if not isinstance(text, str):
         return None
@@ -166,7 +168,7 @@ def parsed(text: object) -> int | None:
         return None
     at = at if at.tzinfo else at.replace(tzinfo=UTC)
     at_ms = (at - EPOCH) // timedelta(milliseconds=1)
-    return at_ms if at_ms >= 0 else None
+    return at_ms if 0 <= at_ms <= LATEST_MS else None
 
 
 def duration(ms: float | None) -> str:
@@ -207,14 +209,14 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def size(number: int | None) -> str:
+def size(number: object) -> str:
     """
-    In powers of 1024.
+    In powers of 1024; whoever wrote the record, a size that is no number is none.
 
-    >>> size(999), size(4_096), size(3_000_000), size(None)
+    >>> size(999), size(4_096), size(3_000_000), size("999")
     ('999 B', '4.0 KiB', '2.9 MiB', '–')
     """
-    if number is None:
+    if type(number) is not int:
         return NONE
     if number < 1024:  # noqa: PLR2004  a KiB
         return f"{number} B"

@@ -2,16 +2,17 @@
 
 import doctest
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from relay.console.pages import asking, curl, forms, frame, wishes, words
 from relay.model import EVENT_TYPES
 from relay.store.history.values import State
 
+ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 TIMES_MS = st.integers(0, 253_402_300_799_999)  # to the end of the year 9999
 
 
@@ -30,13 +31,17 @@ def test_a_time_is_read_back_as_it_was_written(at_ms: int) -> None:
     assert at_ms == words.parsed(words.instant(at_ms))
 
 
-@given(st.text() | st.integers() | st.none())
+@given(st.text() | st.datetimes(timezones=ZONES).map(datetime.isoformat) | st.integers() | st.none())
+@example("9999-12-31T23:59:59-14:00")
+@example("0001-01-01T00:00:00+23:00")
 def test_whatever_a_result_has_for_a_time_is_one_or_none(value: object) -> None:
-    """Others write to that topic too: what is no time is shown as none."""
+    """Others write to that topic too, and anybody writes URLs: what is no time, or none in UTC, is shown as none."""
     at_ms = words.parsed(value)
 
     assert at_ms is None or isinstance(at_ms, int)
     assert words.relative(at_ms, 0)
+    assert words.absolute(at_ms)
+    assert at_ms == words.parsed(words.instant(at_ms))
 
 
 @given(TIMES_MS, TIMES_MS)
