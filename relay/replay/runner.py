@@ -38,6 +38,7 @@ log = structlog.get_logger()
 MOST_AHEAD = MOST_AT_ONCE  # a lane takes 1,000 and has 5 s for them: a test send behind these is out within 2 s
 MOST_AT_ALL = 3 * MOST_AHEAD  # what eight runs come to when each holds its share of when it came: 1 + 1/2 ... + 1/8
 MOST_RUNS = 8  # carried on at once: each has three connections
+MOST_OF_ONE = 2  # account's: a place stays with its run until that is over, and big ones take hours
 LEASE_S = 10.0  # as long as a killed worker's partitions stand still
 LOOK_S = 0.1  # between looks while everything waits for room
 IDLE_S = 2.0  # while nothing is ours
@@ -125,6 +126,8 @@ class Runner:
         if run.is_over or run.id in self._carried or now_s < self._later.get(run.id, 0.0):
             return False
         if run.undelivered and self.history is None:
+            return False
+        if sum(one.run.account_id == run.account_id for one, _ in self._carried.values()) >= MOST_OF_ONE:
             return False
         heard = self._heard.get(run.id)
         if heard is None or heard.updated_at != run.updated_at:
