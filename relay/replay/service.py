@@ -101,7 +101,7 @@ class Replays:
         assert self._opened is not None, "it is opened by `async with`"
         return self._opened
 
-    async def test(self, subscription: Subscription, *, event_type: str, by: str) -> DeliveryId:  # noqa: ARG002  for whoever audits
+    async def test(self, subscription: Subscription, *, event_type: str) -> DeliveryId:
         """
         A test send is on its way: one attempt, of an event that relay makes.
 
