@@ -206,6 +206,15 @@ async def test_a_stream_shows_what_is_ones_own(console: Console, there: Theirs) 
     assert b"theirs" not in seen
 
 
+async def test_which_worker_it_was_is_nobodys_but_an_operators(console: Console, there: Theirs) -> None:
+    """Of their own deliveries too: its name is that of a machine and a process."""
+    path = f"/api/v1/deliveries/{there.delivery}"
+    operators, customers = [(await console.get(path, token=one)).json for one in (console.token, there.reader)]
+
+    assert operators["attempts"][0].pop("worker")
+    assert operators["attempts"] == customers["attempts"]
+
+
 async def everything(console: Console, there: Theirs) -> dict[str, Any]:
     """All that there is, as the first admin sees it."""
     paths = (f"subscriptions/{there.subscription}", "tokens", "runs", "dead-letters", f"deliveries/{there.delivery}")

@@ -6,6 +6,7 @@ asked of what is there then, and not of what was there when a page was drawn.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 from relay.access.values import Principal
 from relay.console import etags
@@ -14,7 +15,13 @@ from relay.model import Subscription, SubscriptionId
 from relay.settings import shown
 from relay.store.edits import Changes, Edit, Existing, Stored, account_of, change
 
+OPERATORS = ("worker", "process")
 Alter = Callable[[Subscription], Subscription]
+
+
+def told(who: Principal, one: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of a lane, a result or a notice they may see: which process it was is nobody's but an operator's."""
+    return one if who.account is None else {name: value for name, value in one.items() if name not in OPERATORS}
 
 
 def missing(subscription_id: str) -> NotFound:

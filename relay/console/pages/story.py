@@ -48,7 +48,6 @@ class Step:
     elapsed: str
     trigger: str
     run_id: str | None
-    worker: str
     is_made: bool  # a request was sent
     result: Mapping[str, Any]
 
@@ -138,7 +137,6 @@ def _step(one: Mapping[str, Any]) -> Step:
         elapsed=words.duration(_whole(one, "elapsed_ms")),
         trigger=words.TRIGGERS.get(_text(one, "trigger"), _text(one, "trigger")),
         run_id=_text(one, "run_id") or None,
-        worker=_text(one, "worker"),
         is_made=is_made,
         result=one,
     )
