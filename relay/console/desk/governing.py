@@ -14,7 +14,6 @@ from relay.pipeline.census import Asked, together
 from relay.store.history.listing import LATEST_MS, holds
 from relay.workers import ask_all, configured
 
-HOLDER = "token:"  # what the name of a token's holder begins with
 SILENT = "some workers do not answer: there may be more"
 MAX_NOTICES = 1_000  # that are kept
 
@@ -81,13 +80,6 @@ class Governing(Seat):
         """Who did what, newest first."""
         who.require(Scope.ADMIN)
         return await self._means.audit.page(cursor, limit, account=who.account)
-
-    def knows(self, who: Principal) -> bool:
-        """Whether they still may: their token was not revoked, and has not expired."""
-        if not who.name.startswith(HOLDER):
-            return True
-        token_id = who.name.removeprefix(HOLDER).partition(" ")[0]
-        return self._means.access.get().find_id(token_id) is not None
 
     async def tokens(self, who: Principal) -> list[Token]:
         """Those that they may see, newest first, expired ones too."""
