@@ -14,6 +14,8 @@ from relay.console.pages.words import Chip
 from relay.model import Trigger
 from relay.store.history.values import Delivery, Detail, State
 
+NEAR_S, FAR_S = 1, 30  # a second while somebody waits for an attempt; a redelivery from elsewhere may come at any time
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -107,6 +109,13 @@ def chosen(there: Sequence[Step], attempt_id: str | None) -> Step | None:
 def is_settled(detail: Detail, run_id: str | None) -> bool:
     """Whether there is nothing to wait for: no attempt to come, and none of this run that has not been seen yet."""
     return is_seen(detail, run_id) and detail.delivery.state != State.PENDING
+
+
+def ask_again_s(detail: Detail, run_id: str | None, now_ms: int) -> int:
+    """How soon something more may be seen: at once near the next attempt, now and then while that is far off."""
+    due_ms = detail.delivery.next_attempt_ms
+    is_far = is_seen(detail, run_id) and due_ms is not None and due_ms - now_ms > words.MINUTE_MS
+    return FAR_S if is_far else NEAR_S
 
 
 def is_seen(detail: Detail, run_id: str | None) -> bool:
