@@ -16,9 +16,9 @@ from aiokafka.abc import AbstractTokenProvider
 from relay import security
 from relay.config import Config
 from relay.errors import ConfigProblem, Problem
+from relay.oauthbearer import TokenCommand, TokenFile
 from relay.settings import shown
 from relay.sources import MASK
-from relay.tokens import TokenCommand, TokenFile
 
 PASSWORD_BYTES = 1024  # brokers keep SCRAM's hashed, and take no longer ones of any service that we know
 

@@ -24,8 +24,8 @@ from aiokafka.errors import (
 )
 
 from relay.errors import NotAllowed, RelayError, Unreachable
+from relay.oauthbearer import NoToken
 from relay.security import CA, CERT, MECHANISM, PASSWORD, PROTOCOL, TOKEN_COMMAND, TOKEN_FILE, USERNAME
-from relay.tokens import NoToken
 
 LOOK_S = 1.5  # for the cause, of all brokers together; commands have 10 s in all
 UNAUTHORISED = (

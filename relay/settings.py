@@ -11,10 +11,10 @@ import re
 import reprlib
 import shlex
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import Literal, TypeVar
 
 from relay import durations
+from relay.instants import RULE, epoch_ms
 
 T = TypeVar("T")
 Choice = TypeVar("Choice", bound=str)
@@ -34,7 +34,6 @@ _VISIBLE = re.compile(r"[!-~]+")
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[^\[\]]+)\]|(?P<host>[A-Za-z0-9_][A-Za-z0-9_.-]{0,252})):(?P<port>[0-9]{1,5})")
 _KEY_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _STARTS: dict[str, Literal["latest", "earliest"]] = {"latest": "latest", "earliest": "earliest"}
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_PORT = 65_535
 _MOST_DELAYS = 50  # each is a topic with as many partitions as the events topic
 _DATABASES = ("sqlite+aiosqlite:///", "postgresql+asyncpg://")  # the drivers that await
@@ -229,21 +228,11 @@ def start(text: str) -> Literal["latest", "earliest"] | int:
 
 
 def instant(text: str, *, otherwise: str = "") -> int:
-    """
-    A time in ISO 8601 with its zone, as milliseconds since the epoch.
-
-    >>> instant("1970-01-01T01:00:00.250+01:00")
-    250
-    """
+    """As `epoch_ms`; the rule also says what else might stand there."""
     try:
-        time = datetime.fromisoformat(text)
+        return epoch_ms(text)
     except ValueError:
-        raise ValueError(f"must be {otherwise}a time as in 2026-01-31T08:00:00Z") from None
-    if time.tzinfo is None:
-        raise ValueError("a time must say its zone, as in 2026-01-31T08:00:00Z: an hour off would skip events unseen")
-    if time < _EPOCH:
-        raise ValueError("a time must not be before 1970: Kafka gives negative timestamps a meaning of their own")
-    return (time - _EPOCH) // timedelta(milliseconds=1)
+        raise ValueError(f"must be {otherwise}{RULE}") from None
 
 
 def since(text: str, now_ms: int) -> int:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from relay.errors import Problem
 from relay.settings import KIB
 from relay.sources import MASK, Setting
+from relay.topics import Topics
 
 if TYPE_CHECKING:
     from relay.config import Config
 
 _RESULT_REST_BYTES = 48 * KIB  # of a result: 16 KiB of response headers, doubled by escapes, and 16 KiB for the rest
 _ESCAPED = 6  # bytes that JSON makes of one control character: \u0000
-_OWN_TOPICS = {"subscriptions", "results", "progress", "notices", "tokens", "audit", "runs", "dead-letters"}
 
 
 class Rule(NamedTuple):
@@ -29,11 +29,6 @@ class Rule(NamedTuple):
         given = {table[field]: getattr(config, field) for field in self.fields}
         shown = ", ".join(f"{line.variable}={MASK if line.secret else value}" for line, value in given.items())
         return Problem(table[self.fields[0]].variable, self.rule, shown)
-
-
-def _is_own(topic: str, prefix: str) -> bool:
-    rest = topic.removeprefix(f"{prefix}.")
-    return rest != topic and (rest in _OWN_TOPICS or rest.startswith("deliveries."))
 
 
 RULES = (
@@ -69,7 +64,7 @@ RULES = (
     ),
     Rule(
         ("events_topics", "topic_prefix"),
-        lambda config: not any(_is_own(topic, config.topic_prefix) for topic in config.events_topics),
+        lambda config: not any(map(Topics(config.topic_prefix).is_own, config.events_topics)),
         "must not hold a topic that relay writes: it would read its own records as events",
     ),
     Rule(

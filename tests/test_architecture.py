@@ -1,66 +1,38 @@
 """Rules about the source as a whole: what pure modules may import, what stands at the top, which module has tests."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[1]
-PURE = (
-    *("relay/model.py", "relay/errors.py", "relay/durations.py", "relay/urls.py", "relay/topics.py"),
-    *("relay/verification.py", "relay/settings.py", "relay/sources.py", "relay/samples.py", "relay/networks.py"),
-    *("relay/ports.py", "relay/security.py", "relay/retention.py", "relay/together.py"),
-    *(f"relay/pipeline/{name}.py" for name in ("decode", "filters", "match", "schedule", "keys", "sign", "egress")),
-    *(
-        f"relay/pipeline/{name}.py"
-        for name in (
-            "settle",
-            "results",
-            "ledger",
-            "settled",
-            "holdings",
-            "covered",
-            "seen",
-            "watch",
-            "delays",
-            "fan",
-            "health",
-            "notice",
-        )
+PURE_OF = {
+    "relay": (
+        "model errors urls ports durations instants settings sources networks security retention together "
+        "topics findings samples verification"
     ),
-    *(
-        f"relay/pipeline/{name}.py"
-        for name in (
-            *("phase", "limit", "rate", "breaker", "places", "queue", "heard", "lane", "alarms", "allowance"),
-            *("known", "able", "lanes", "census", "rivals"),
-        )
+    "relay/pipeline": (
+        "decode filters match schedule keys sign egress settle results ledger settled holdings covered seen "
+        "watch delays fan health notice phase limit rate breaker places queue heard lane alarms allowance "
+        "known able lanes census rivals"
     ),
-    *("relay/processes/restarts.py", "relay/processes/exposition.py"),
-    *(f"relay/store/{name}.py" for name in ("codec", "forms", "limits", "edits", "sound", "audited")),
-    "relay/notices/board.py",
-    *(
-        f"relay/access/{name}.py"
-        for name in ("values", "codec", "forms", "register", "claims", "origin", "limit", "headers")
+    "relay/processes": "restarts exposition",
+    "relay/store": "codec forms limits edits sound audited entry fields",
+    "relay/store/history": "values rows folding listing resuming",
+    "relay/notices": "board message",
+    "relay/access": "values codec forms register claims origin limit headers",
+    "relay/completeness": "values counts outcomes folding",
+    "relay/replay": "values runs ranges choose trial shown letters",
+    "relay/console": "problems etags cursors ages views exports reconciliations",
+    "relay/console/desk": "whose",
+    "relay/console/api": "asked idempotency",
+    "relay/console/pages": (
+        "words charts figures hooks story bodies curl forms asking wishes frame running buried notices proof deeds"
     ),
-    *(f"relay/access/{name}.py" for name in ("values", "codec", "forms", "register")),
-    *("relay/notices/board.py", "relay/notices/message.py"),
-    *(f"relay/store/history/{name}.py" for name in ("values", "rows", "folding", "listing", "resuming")),
-    *(f"relay/replay/{name}.py" for name in ("values", "runs", "ranges", "choose", "trial", "shown", "letters")),
-    *(f"relay/completeness/{name}.py" for name in ("values", "counts", "outcomes", "folding")),
-    *(
-        f"relay/console/{name}.py"
-        for name in ("etags", "cursors", "ages", "views", "exports", "reconciliations", "desk/whose")
-    ),
-    *(f"relay/console/api/{name}.py" for name in ("asked", "problems", "idempotency")),
-    *(
-        f"relay/console/pages/{name}.py"
-        for name in (
-            *("words", "charts", "figures", "hooks", "story", "bodies", "curl", "forms", "asking", "wishes", "frame"),
-            *("running", "buried", "notices", "proof", "deeds"),
-        )
-    ),
-    *("relay/cli/demo_tally.py", "relay/cli/demo_view.py"),
-)
+    "relay/cli": "demo_tally demo_view",
+}
+PURE = [f"{package}/{name}.py" for package, names in PURE_OF.items() for name in names.split()]
 # Whatever awaits, reads a clock, rolls a die or touches the machine; `random.Random`, seeded by the caller, is a value.
 IMPURE = {
     "asyncio",
@@ -135,18 +107,71 @@ def test_a_pure_module_has_no_coroutines(name: str) -> None:
     assert not [node for node in ast.walk(ast.parse((ROOT / name).read_text())) if isinstance(node, kinds)]
 
 
-def test_the_map_of_the_pipeline_names_every_module_and_which_are_pure() -> None:
-    """The package's docstring is the map."""
-    import relay.pipeline  # noqa: PLC0415  its docstring is what is tested
+PACKAGES = sorted(str(path.parent.relative_to(ROOT)) for path in (ROOT / "relay").rglob("__init__.py"))
 
-    lines = [line.split() for line in (relay.pipeline.__doc__ or "").splitlines() if line.startswith("    ")]
-    told = {words[0]: words[-1] == "pure" for words in lines}
-    pure = {Path(name).stem for name in PURE if name.startswith("relay/pipeline/")}
 
-    there = {path.stem for path in (ROOT / "relay/pipeline").glob("*.py")} - {"__init__"}
+@pytest.mark.parametrize("package", [one for one in PACKAGES if "migrations" not in one])  # those are alembic's
+def test_the_map_of_a_package_names_every_module_and_which_are_pure(package: str) -> None:
+    """Its docstring is the map; a line of a drawing has an arrow in it."""
+    folder = ROOT / package
+    told: dict[str, bool] = {}
+    for line in (ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or "").splitlines():
+        if line.startswith("    ") and "--" not in line:
+            names = re.split(r"\s{2,}", line.strip())[0]
+            told |= dict.fromkeys(re.findall(r"\w+", names), line.split()[-1] == "pure")
+    pure = set(PURE_OF.get(package, "").split())
 
-    assert there == set(told)
+    there = {path.stem for path in folder.glob("*.py")} | {path.parent.name for path in folder.glob("*/__init__.py")}
+
+    assert there - {"__init__", "__main__"} == set(told)
     assert pure == {name for name, is_pure in told.items() if is_pure}
+
+
+# What stands on what: a package imports those of the rows beneath its own, and none of its row.
+LAYERS = (
+    {"relay.__main__"},
+    {"relay.cli"},
+    {"relay.console"},
+    {"relay.replay", "relay.access", "relay.completeness", "relay.notices", "relay.processes", "relay.workers"},
+    {"relay.store"},
+    {"relay.pipeline"},
+    {"relay"},  # every other module of the top level: values, settings, the broker
+)
+UPWARDS = {
+    ("relay.pipeline.disable", "relay.store"): "an endpoint that is gone ends its subscription, which is an edit",
+    ("relay.pipeline.wiring", "relay.store"): "there all of a worker is put together, its subscriptions among it",
+}
+
+
+def test_nothing_imports_what_stands_above_or_beside_it() -> None:
+    """But where there is a reason."""
+    upwards = {
+        (module, there)
+        for module, path in modules().items()
+        for there in {package(name) for name in imported(path) if local(name) is not None} - {package(module)}
+        if layer(there) <= layer(package(module))
+    }
+
+    assert set(UPWARDS) == upwards
+
+
+def modules() -> dict[str, Path]:
+    """Every module of relay's, by its name."""
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in (ROOT / "relay").rglob("*.py")
+    }
+
+
+def package(module: str) -> str:
+    """The member of a layer that a module belongs to."""
+    member = ".".join(module.split(".")[:2])
+    return member if any(member in members for members in LAYERS) else "relay"
+
+
+def layer(member: str) -> int:
+    """0: the uppermost."""
+    return next(row for row, members in enumerate(LAYERS) if member in members)
 
 
 def test_the_embedded_broker_is_no_need_of_production() -> None:
@@ -227,6 +252,8 @@ RUN_FOR_REAL = {
     "tests/api/test_views.py": ("ages", "etags"),
     "tests/api/test_reconciling.py": ("reconciliations",),
     "tests/contracts/test_notices.py": ("news", "posted"),
+    "tests/store/test_entry.py": ("fields",),
+    "tests/test_topics.py": ("findings",),
     "tests/contracts/test_deliver.py": ("wire",),
     "tests/cli/test_deliveries.py": ("erase",),
     "tests/kafka/test_deliveries_command.py": ("redeliver",),

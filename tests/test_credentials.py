@@ -8,7 +8,7 @@ import pytest
 from relay.config import Config
 from relay.credentials import credentials
 from relay.errors import ConfigProblem
-from relay.tokens import TokenCommand, TokenFile
+from relay.oauthbearer import TokenCommand, TokenFile
 from tests.kafka.secured import Authority
 
 BY_PASSWORD = {"SECURITY_PROTOCOL": "SASL_SSL", "SASL_MECHANISM": "SCRAM-SHA-512", "SASL_USERNAME": "relay"}

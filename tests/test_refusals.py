@@ -7,8 +7,8 @@ import pytest
 from aiokafka import errors
 
 from relay.errors import NotAllowed, RelayError, Unreachable
+from relay.oauthbearer import NoToken
 from relay.refusals import cause, lost, told
-from relay.tokens import NoToken
 
 
 def an_alert(reason: str) -> ssl.SSLError:

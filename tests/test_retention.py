@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from relay import retention
 from relay.config import Config
-from relay.topics import Cluster, Grade, examine, wanted
+from relay.findings import Grade, examine
+from relay.topics import Cluster, wanted
 
 DAY_S = retention.DAY_S
 

@@ -19,11 +19,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay import __version__
-from relay.access.codec import decode_token, encode_entry, encode_token
+from relay.access.codec import decode_token, encode_token
 from relay.access.forms import made as made_token
 from relay.access.register import audited as audited_tokens
 from relay.access.tokens import hashed, new_id, prefix
-from relay.access.values import Action, AuditEntry, Scope, Token
+from relay.access.values import Scope, Token
 from relay.clock import ManualClock
 from relay.errors import Malformed
 from relay.model import (
@@ -60,6 +60,7 @@ from relay.pipeline.settle import admit, settle
 from relay.pipeline.sign import OpenedSecret, Signer, sign
 from relay.store.audited import audited
 from relay.store.edits import Changes, Edit
+from relay.store.entry import Action, AuditEntry, encode_entry
 from relay.topics import Topics
 from tests.builders import some_notices
 

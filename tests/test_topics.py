@@ -4,19 +4,8 @@ from collections.abc import Mapping
 import pytest
 
 from relay.config import Config
-from relay.topics import (
-    Cluster,
-    Finding,
-    Grade,
-    Topics,
-    Wanted,
-    examine,
-    left_over,
-    most_partitions,
-    plan,
-    wanted,
-    wanted_events,
-)
+from relay.findings import Finding, Grade, examine, left_over
+from relay.topics import Cluster, Topics, Wanted, most_partitions, plan, wanted, wanted_events
 
 DAY_MS = 86_400_000
 TOPICS = Topics("relay")
@@ -93,6 +82,14 @@ def test_any_other_topic_is_no_delivery_topic(name: str) -> None:
     assert not TOPICS.is_deliveries(name)
     with pytest.raises(ValueError, match=r".+"):
         TOPICS.delay_of(name)
+
+
+def test_what_relay_makes_is_its_own_and_an_events_topic_is_not() -> None:
+    """So that nobody reads relay's records as events."""
+    made = [one.name for one in wanted(CONFIG, events_partitions=6, brokers=3)]
+
+    assert all(map(TOPICS.is_own, [*made, "relay.deliveries.1h"]))
+    assert not any(map(TOPICS.is_own, ["leads.events", "relay.events", "eu.relay.results", "results"]))
 
 
 def test_the_prefix_names_all_but_the_events_topics() -> None:

@@ -3,8 +3,8 @@ Who may do what: tokens and the record of every change, each on a topic of its o
 
 The database can be dropped: who was let in, and who did what, is not in it.
 
-    values    scopes, principals, tokens, entries of the audit                                pure
-    codec     tokens and entries <-> the bytes of their records                               pure
+    values    scopes, principals, tokens                                                      pure
+    codec     tokens <-> the bytes of their records                                           pure
     forms     what a person wrote of a token to be made -> the token, or every problem        pure
     tokens    a token made at random, and its hash
     register  all tokens in memory, by id and by hash                                         pure

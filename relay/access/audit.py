@@ -9,8 +9,6 @@ from typing import Any, NamedTuple, TypeVar
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from relay.access.codec import decode_entry, outgoing
-from relay.access.values import AuditEntry
 from relay.broker import kafka_settings
 from relay.config import Config
 from relay.ending import begin, let_go, within
@@ -19,6 +17,7 @@ from relay.model import Outgoing, Record
 from relay.pipeline.results import rfc3339
 from relay.refusals import lost
 from relay.settings import shown
+from relay.store.entry import AuditEntry, decode_entry, outgoing
 from relay.store.follow import Follower
 from relay.store.writer import Writer
 from relay.topics import Topics

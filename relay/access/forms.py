@@ -1,19 +1,17 @@
 """What a person wrote of a token to be made -> the token, or every problem at once. Pure."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 from relay.access.values import Scope, Token
 from relay.errors import Invalid, Problem
+from relay.instants import epoch_ms
 from relay.model import EVERY_ACCOUNT
 from relay.pipeline.results import rfc3339
 from relay.settings import cited
 from relay.store.forms import MAX_NAME_CHARACTERS, account_id, line
 
 T = TypeVar("T")
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def made(
@@ -92,16 +90,7 @@ def _account(text: str) -> str:
 
 
 def _to_come(text: str, now_ms: int) -> str:
-    try:
-        at = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError("must be a time as in 2026-12-31T08:00:00Z") from None
-    if at.tzinfo is None:
-        raise ValueError("must say its zone, as in 2026-12-31T08:00:00Z")
-    ms = (at - _EPOCH) // timedelta(milliseconds=1)
+    ms = epoch_ms(text)
     if ms <= now_ms:
         raise ValueError("must be still to come")
-    try:
-        return rfc3339(ms)
-    except (ValueError, OverflowError):  # 9999-12-31T23:59:59-01:00
-        raise ValueError("must be before the year 10000") from None
+    return rfc3339(ms)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.access.codec import decode_token
-from relay.access.values import Action, AuditEntry, Token
+from relay.access.values import Token
 from relay.errors import Malformed
 from relay.model import Record
+from relay.store.entry import Action, AuditEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,10 @@ class Register:
         if isinstance(one, Token):
             self._by_hash.pop(one.hash, None)
         self._gone.add(token_id)
+
+    def __bool__(self) -> bool:
+        """Whether there is any, also one that cannot be read."""
+        return bool(self._tokens)
 
     def by_hash(self, hashed: str) -> Token | None:
         return self._by_hash.get(hashed)

@@ -11,7 +11,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from relay.access import forms, tokens
-from relay.access.codec import encode_token, outgoing
+from relay.access.codec import encode_token
 from relay.access.register import Broken, Changes, Existing, Register, audited, fold
 from relay.access.values import Principal, Scope, Token
 from relay.broker import kafka_settings
@@ -23,6 +23,7 @@ from relay.model import Outgoing, Record
 from relay.pipeline.results import rfc3339
 from relay.refusals import lost
 from relay.settings import shown
+from relay.store.entry import outgoing
 from relay.store.follow import PARTITION
 from relay.store.following import Following
 from relay.store.writer import Writer
@@ -162,11 +163,14 @@ class Access:
 
     async def first_token(self) -> str | None:
         """
-        What the holder of the first token shows, an admin of every account; None: there are tokens already.
+        What the holder of the first token shows, an admin of every account; None: there are tokens already. After
+        `start` that is mostly known: no writer is fenced then, and whoever may only read starts too.
 
         Raises:
             Conflict, Unreachable, NotAllowed, TopicProblem: As of `Writer.write`.
         """
+        if self._register:
+            return None
         token, secret = self._made(name="first", scope=Scope.ADMIN, account=None, expires_at=None, by=FIRST)
         made = await self._edit(lambda existing: {} if existing else {token.id: token}, FIRST)
         if not made:

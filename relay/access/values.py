@@ -1,9 +1,7 @@
-"""Who asks, what they may do, and what is kept of what they did. Pure."""
+"""Who asks, and what they may do. Pure."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
 
 from relay.errors import NotAllowed
 
@@ -72,35 +70,3 @@ class Token:
     def principal(self) -> Principal:
         """Who its holder is."""
         return Principal(name=f"token:{self.id} ({self.name})", scope=self.scope, account=self.account_id)
-
-
-class Action(StrEnum):
-    """What somebody did; further ones may be added."""
-
-    SUBSCRIPTION_CREATED = "subscription.created"
-    SUBSCRIPTION_UPDATED = "subscription.updated"
-    SUBSCRIPTION_PAUSED = "subscription.paused"
-    SUBSCRIPTION_RESUMED = "subscription.resumed"
-    SUBSCRIPTION_DISABLED = "subscription.disabled"
-    SUBSCRIPTION_ROTATED = "subscription.rotated"
-    SUBSCRIPTION_DELETED = "subscription.deleted"
-    TOKEN_CREATED = "token.created"  # noqa: S105  an action, not a password
-    TOKEN_REVOKED = "token.revoked"  # noqa: S105
-    REPLAY_STARTED = "replay.started"
-    REPLAY_CANCELLED = "replay.cancelled"
-    REDELIVERED = "redelivered"
-    TESTED = "tested"
-    REQUEUED = "requeued"
-    ERASED = "erased"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AuditEntry:
-    """Who did what to what, and when."""
-
-    at: str  # RFC 3339 UTC with milliseconds
-    actor: str  # `Principal.name`, or `updated_by` of what they changed
-    action: str  # an Action, or one of a newer relay's
-    account_id: str | None  # whose it was; None: nobody's in particular
-    subject: str  # the id of what it was done to
-    details: Mapping[str, Any] = field(default_factory=dict)  # never a secret, a header's value, or a URL's path

@@ -5,12 +5,12 @@ from contextlib import suppress
 from typing import Any
 
 from relay.access.audit import Audit
-from relay.access.values import Action, AuditEntry
 from relay.cli.common import who
 from relay.clock import SystemClock
 from relay.config import Config
 from relay.errors import TopicProblem
 from relay.pipeline.results import rfc3339
+from relay.store.entry import Action, AuditEntry
 
 
 async def record(

@@ -9,6 +9,7 @@ from relay.cli.common import Common
 from relay.cli.patience import ask
 from relay.config import TABLE, Config
 from relay.errors import Invalid, TopicProblem
+from relay.findings import Grade, examine
 from relay.model import Subscription, SubscriptionId
 from relay.pipeline.tls import Contexts, Unusable
 from relay.store.catalogue import opened
@@ -16,7 +17,7 @@ from relay.store.edits import Stored, Unreadable
 from relay.store.keyring import CannotOpen, KeyRing
 from relay.store.rewrap import uses
 from relay.store.subscriptions import Subscriptions
-from relay.topics import Cluster, Grade, Topics, examine
+from relay.topics import Cluster, Topics
 from relay.urls import normalise
 
 COMMON = Common()

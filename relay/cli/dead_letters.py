@@ -6,7 +6,6 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from relay.access.values import Action
 from relay.cli.audit import record
 from relay.cli.common import Common, Configured, json_line, run, tell, who
 from relay.cli.patience import ask
@@ -16,6 +15,7 @@ from relay.replay.dead_letters import MOST, DeadLetters
 from relay.replay.letters import DeadLetter, place, shown
 from relay.replay.service import Replays
 from relay.settings import shown as cited
+from relay.store.entry import Action
 
 app = App(name="dead-letters", help="What was given up, or could not be read.")
 

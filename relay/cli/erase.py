@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from relay.access.values import Action
 from relay.broker import Broker
 from relay.cli.audit import record
 from relay.cli.common import Common, run, tell, write_json, write_table
 from relay.cli.history import opened
 from relay.cli.patience import ask
 from relay.config import Config
+from relay.store.entry import Action
 from relay.topics import Cluster, Topics
 
 COMMON = Common()

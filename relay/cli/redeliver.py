@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from relay.access.values import Action
 from relay.cli.audit import record
 from relay.cli.common import Common, run, tell, who
 from relay.cli.history import opened
@@ -15,6 +14,7 @@ from relay.errors import Invalid, NotFound, Problem
 from relay.model import Subscription, SubscriptionId
 from relay.replay.service import Replays
 from relay.replay.values import MOST_AT_ONCE
+from relay.store.entry import Action
 from relay.store.history.values import Delivery
 from relay.store.subscriptions import Subscriptions
 

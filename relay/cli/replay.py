@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from relay import log, settings
-from relay.access.values import Action
 from relay.cli.audit import record
 from relay.cli.common import Common, plain, run, tell, who
 from relay.cli.history import opened
@@ -26,6 +25,7 @@ from relay.replay.runs import shown
 from relay.replay.service import Replays
 from relay.replay.values import Lost, Place, Preview, Run, RunState, Wish
 from relay.store.edits import found
+from relay.store.entry import Action
 from relay.store.subscriptions import Subscriptions
 
 app = App(name="replay", help="Events of the log, sent again to one subscription.")

@@ -11,7 +11,8 @@ from relay.cli.common import Common, tell
 from relay.cli.patience import ask
 from relay.config import Config
 from relay.errors import TopicProblem
-from relay.topics import REPLICAS, Cluster, Finding, Grade, Topics, Wanted, examine, left_over, plan
+from relay.findings import Finding, Grade, examine, left_over
+from relay.topics import REPLICAS, Cluster, Topics, Wanted, plan
 
 app = App(name="topics", help="What must exist on the broker.")
 

@@ -7,11 +7,11 @@ partition last read the record last. Eight bytes an offset, and none for long ru
 
 from array import array
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from typing import Any
 
 import orjson
 
+from relay.instants import epoch_ms
 from relay.pipeline.covered import NO_RECORD, RUNS, SPAN, Lost, Run, Told
 
 BITS = 12
@@ -33,7 +33,7 @@ def read(value: bytes | None) -> Told | Lost | None:
         if not isinstance(told, dict):
             return None
         return _lost(told) if told.get("kind") == "lost" else _settled(told) if told.get("kind") == "settled" else None
-    except (KeyError, TypeError, ValueError, OverflowError):
+    except (KeyError, TypeError, ValueError):
         return None
 
 
@@ -60,7 +60,7 @@ def _settled(told: Mapping[str, Any]) -> Told:
         generation=_number(told["generation"], MOST - 2),
         base=_number(told["base"], LAST),
         end=_number(told["end"], LAST),
-        began_ms=round(datetime.fromisoformat(told["began"]).timestamp() * 1000),
+        began_ms=epoch_ms(told["began"]),
         runs=tuple(runs),
     )
 

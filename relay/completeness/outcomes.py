@@ -7,7 +7,6 @@ trigger: of one that only a redelivery or replay has made nobody has told a matc
 
 from array import array
 from collections.abc import Iterator, Mapping
-from datetime import datetime
 from enum import IntEnum
 from typing import Any, NamedTuple
 from zlib import crc32
@@ -15,6 +14,7 @@ from zlib import crc32
 import orjson
 
 from relay.completeness.counts import BITS, BUCKET, LAST, MOST
+from relay.instants import epoch_ms
 
 SOME = 4_096  # numbers of a bucket that are kept before those of one delivery are made one
 MOST_BYTES = 16 << 20  # of a record: no broker's topic takes as much
@@ -84,12 +84,12 @@ def read(value: bytes | None) -> Outcome | Unreadable | None:
                 delivery_id=result["delivery_id"],
                 state=_STATES.get(str(result["verdict"]), State.PENDING),
                 turn=result["attempt"] + result["deferrals"],
-                began_ms=round(datetime.fromisoformat(result["started_at"]).timestamp() * 1000),
+                began_ms=epoch_ms(result["started_at"]),
                 event=result["trigger"] == "event",
                 run=result.get("run_id") is not None,
             )
         )
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
+    except (KeyError, TypeError, ValueError, AttributeError):
         return UNREADABLE
 
 

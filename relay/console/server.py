@@ -1,8 +1,8 @@
 """
 `relay console`: the projector, the roster and the listener in one process. Edge (aiohttp).
 
-It starts whatever else is there, and goes on by itself when that is back. Before it has read the tokens from the broker it
-knows nobody, and shows nothing; from then on it shows the history that it has while the broker is away. Without a
+It starts whatever else is there, and goes on by itself when that is back. Before it has read the tokens from the broker
+it knows nobody, and shows nothing; from then on it shows the history that it has while the broker is away. Without a
 database it says so. Deliveries notice nothing of it either way.
 """
 
@@ -25,12 +25,12 @@ from relay.config import Config
 from relay.console import health
 from relay.console.api import routes as api
 from relay.console.api.answers import MAX_BODY_BYTES
-from relay.console.api.problems import AWAY, RETRY_AFTER_S
 from relay.console.desk import Desk, Means
 from relay.console.keys import DESK, GUARD, STOPPING
 from relay.console.live import Live
 from relay.console.opening import Opening, started
 from relay.console.pages import routes as pages
+from relay.console.problems import AWAY, RETRY_AFTER_S
 from relay.console.reconciling import Reconciler
 from relay.console.roster import Roster
 from relay.errors import ConfigProblem, Problem, Unreachable
@@ -97,7 +97,7 @@ async def serve(
         ):
             listening(port)
             group.create_task(Projector(config, history).run(stop))
-            group.create_task(forward.run(stop))
+            group.create_task(forward.run(stop, port=port))
             work = (
                 subscriptions.run(lambda it: it.follow()),
                 live.run(),

@@ -1,7 +1,6 @@
 """
-What people must hear of, read back from its topic. Workers write it (pipeline/notice, pipeline/notices).
+What people must hear of, read back from its topic. Workers write it (pipeline/notice, notices) and read it (news).
 
-    news      the notices topic, from its beginning and as it grows                         edge (aiokafka)
     board     the newest notices, and what stands now                                       pure
     posted    the board, kept up to date                                                    edge
     message   a notice -> Request; its reply -> sent, again or passed                       pure

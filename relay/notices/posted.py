@@ -9,7 +9,7 @@ from relay.broker import Broker, kafka_settings
 from relay.config import Config
 from relay.errors import TopicProblem
 from relay.notices.board import KEPT, Board
-from relay.notices.news import News
+from relay.pipeline.news import News
 from relay.refusals import lost
 from relay.topics import Topics
 

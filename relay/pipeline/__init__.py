@@ -31,6 +31,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     health    what an endpoint answered lately -> gone, failing, recovered, dead            pure
     disable   subscriptions whose endpoints are gone or dead -> disabled                   edge (the store)
     notice    what a notice says <-> its record                                             pure
+    news      the notices topic, from its beginning and as it grows                           edge (aiokafka)
     hearsay   what other workers have told, and this one before its restart                 edge (aiokafka)
     notices   what people must hear of: written, counted, logged                            edge
     seen      which turn of a retry chain was met before                                    pure
@@ -46,7 +47,7 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     lane      when it may go: limit, circuit, rate, and what was heard of the receiver      pure
     places    the requests that a worker may have under way, shared between accounts        pure
     alarms    what goes on at a time that is known                                          pure
-    allowance how long readers may be held up                                               pure
+    allowance  how long readers may be held up                                              pure
     known     the lanes that there are, and which are forgotten                             pure
     able      which lanes may begin something, and which of them is next                    pure
     lanes     every receiver in a lane of its own, and all of them in the worker's places   pure

@@ -14,10 +14,11 @@ from relay.broker import Broker, bootstrap, kafka_settings
 from relay.config import Config
 from relay.ending import unless
 from relay.errors import TopicProblem, Unreachable
+from relay.findings import Grade, examine
 from relay.pipeline.own import with_addresses
 from relay.pipeline.start import establish_start
 from relay.refusals import lost
-from relay.topics import Grade, Topics, examine
+from relay.topics import Topics
 
 log = structlog.get_logger()
 

@@ -24,9 +24,10 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from relay.instants import epoch_ms
 from relay.model import Answer, DeliveryId, Reply, Subscription, SubscriptionId
 from relay.pipeline.lane import Outcome
-from relay.pipeline.notice import Kind, Word, instant_ms
+from relay.pipeline.notice import Kind, Word
 from relay.pipeline.settle import outcome_of
 
 GONE_DELIVERIES = 3  # DESIGN.md section 7: one 410 may be about one lead
@@ -262,6 +263,6 @@ class Health:
 def _ms(text: str) -> int:
     """Of a subscription's own time; 0 where it is none, which nobody writes."""
     try:
-        return instant_ms(text)
+        return epoch_ms(text)
     except ValueError:
         return 0

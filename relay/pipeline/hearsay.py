@@ -16,9 +16,9 @@ from aiokafka.errors import KafkaError
 from relay.broker import kafka_settings
 from relay.clock import Clock
 from relay.config import Config
-from relay.notices.news import News
 from relay.pipeline.attempt import Bench
 from relay.pipeline.ground import Ground
+from relay.pipeline.news import News
 from relay.pipeline.notices import Notices
 
 log = structlog.get_logger()

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -10,11 +9,11 @@ import orjson
 
 from relay import __version__
 from relay.errors import Malformed
+from relay.instants import epoch_ms
 from relay.model import EndedBy, Reason, State, Subscription, SubscriptionId
 from relay.urls import masked
 
 MOST_BYTES = 16 * 1024  # of a record: ours have under 1 kB, a URL's origin and ids of 256 bytes among them
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Why(StrEnum):
@@ -129,22 +128,6 @@ def _version(told: Mapping[str, Any]) -> int:
 
 def _ms(told: Mapping[str, Any], name: str) -> int:
     try:
-        return instant_ms(_text(told, name))
+        return epoch_ms(_text(told, name))
     except ValueError:
         raise Malformed(f"{name} is no time since 1970 with a zone") from None
-
-
-def instant_ms(text: str) -> int:
-    """
-    Of a time as it stands in records, RFC 3339: milliseconds since the epoch.
-
-    >>> instant_ms("2026-11-29T20:00:00.123Z")
-    1795982400123
-
-    Raises:
-        ValueError: It is none, has no zone, or is before 1970.
-    """
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None or at < _EPOCH:
-        raise ValueError("no time since 1970 with a zone")
-    return (at - _EPOCH) // timedelta(milliseconds=1)

@@ -6,9 +6,9 @@ replay is a wish for what the subscription wants, so it asks the filter of now.
 """
 
 from dataclasses import replace
-from datetime import datetime
 
 from relay.errors import Malformed
+from relay.instants import epoch_ms
 from relay.model import (
     EVERY_ACCOUNT,
     Delivery,
@@ -168,6 +168,6 @@ def _is(told: Told, event: Event, record: Record, namespace: str) -> bool:
 def _ms(written: str) -> int:
     """Of RFC 3339; 0 of what cannot be read: then nobody can say that it was made later."""
     try:
-        return int(datetime.fromisoformat(written).timestamp() * 1000)
-    except (ValueError, OverflowError):
+        return epoch_ms(written)
+    except ValueError:
         return 0

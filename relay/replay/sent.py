@@ -1,11 +1,11 @@
 """What was sent, shown exactly: its event is read again by its coordinates, or made again where it was a test. Edge."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from relay.config import Config
 from relay.errors import Malformed
+from relay.instants import epoch_ms
 from relay.model import EVENT_TYPES, Event, Source, Subscription, Trigger
 from relay.pipeline.decode import Skipped, read_event
 from relay.pipeline.match import Endpoint
@@ -20,7 +20,7 @@ async def sent(
     config: Config, result: Mapping[str, Any], subscription: Subscription | None, keys: KeyRing | None
 ) -> Sent:
     """
-    What this attempt sent.
+    What this attempt sent; where no request was made, that nothing was.
 
     Args:
         config: Where the events are.
@@ -31,6 +31,8 @@ async def sent(
     Raises:
         Unreachable, NotAllowed: The broker does not answer, or refuses us.
     """
+    if result.get("request_headers") is None:  # deferred, dropped, or never made
+        return Sent(body=None, why="nothing was sent", headers={}, url=None)
     to = _opened(result, subscription, keys)
     body, why = body_of(result, event := await _event(config, result))
     shown = event if body is not None and isinstance(event, Event) else None
@@ -63,9 +65,9 @@ def _tried(result: Mapping[str, Any]) -> Event | str:
     if event_type not in EVENT_TYPES or not all(isinstance(one, str) for one in (account_id, delivery_id, at)):
         return "its result does not tell which test it was"
     try:
-        at_ms = round(datetime.fromisoformat(str(at)).timestamp() * 1000)
+        at_ms = epoch_ms(str(at))
         return trial_event(str(event_type), account_id=str(account_id), delivery_id=str(delivery_id), at_ms=at_ms)
-    except (ValueError, OverflowError, Malformed):
+    except (ValueError, Malformed):
         return "its result does not tell which test it was"
 
 

@@ -8,10 +8,10 @@ One edit may be several entries: `apply` can change a URL, rotate a secret and p
 from collections.abc import Iterator
 from typing import Any
 
-from relay.access.values import Action, AuditEntry
 from relay.model import Secret, State, Subscription
 from relay.store.codec import alike, stored
 from relay.store.edits import Changes, Existing, Stored, Unreadable
+from relay.store.entry import Action, AuditEntry
 from relay.urls import masked
 
 _STATES = {

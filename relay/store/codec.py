@@ -7,12 +7,12 @@ its events are known. What this version does not do is not read past either: a r
 
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import orjson
 
 from relay.errors import Invalid, Malformed, Problem
+from relay.instants import epoch_ms
 from relay.model import EVENT_TYPES, Sealed, Secret, State, Subscription, SubscriptionId, Tls
 from relay.pipeline.filters import compile_filter
 from relay.pipeline.results import rfc3339
@@ -227,9 +227,4 @@ def _secret(raw: Mapping[str, Any]) -> Secret:
 
 
 def _ms(text: Any) -> int:  # noqa: ANN401
-    at = datetime.fromisoformat(_text(text))
-    if at.tzinfo is None:
-        raise ValueError
-    ms = round((at - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
-    rfc3339(ms)  # which it is written back as: years 1 to 9999, in UTC and rounded
-    return ms
+    return epoch_ms(_text(text))

@@ -9,7 +9,6 @@ that it changes, None for one that it deletes.
 import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from relay.errors import Conflict, NotAllowed, NotFound, Stale
 from relay.model import EVERY_ACCOUNT, Secret, State, Subscription, SubscriptionId
@@ -138,11 +137,6 @@ def touched(new: Subscription, *, by: str, now_ms: int) -> Subscription:
     """One version on."""
     at = rfc3339(now_ms)
     return dataclasses.replace(new, version=new.version + 1, updated_by=by, updated_at=at, state_at=new.state_at or at)
-
-
-def with_fields(values: Mapping[str, Any]) -> Callable[[Subscription], Subscription]:
-    """As it was, but for these fields."""
-    return lambda old: dataclasses.replace(old, **values)
 
 
 def in_state(state: State, reason: str | None) -> Callable[[Subscription], Subscription]:

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 
 import orjson
 
-from relay.access.codec import outgoing
 from relay.clock import Clock, SystemClock
 from relay.config import Config
 from relay.errors import Malformed
@@ -21,6 +20,7 @@ from relay.pipeline.results import rfc3339
 from relay.store.audited import audited
 from relay.store.codec import decode, encode
 from relay.store.edits import Changes, Edit, Existing, Stored, Unreadable, re_enabled
+from relay.store.entry import outgoing
 from relay.store.follow import PARTITION
 from relay.store.writer import Writer, no_topic
 from relay.topics import Topics

@@ -1,6 +1,5 @@
-"""Tokens and entries, to their records and back."""
+"""Tokens, to their records and back."""
 
-from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -8,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.access.codec import MAX_RECORD_BYTES, decode_entry, decode_token, encode_entry, encode_token, outgoing, shown
-from relay.access.values import Action, AuditEntry, Scope, Token
+from relay.access.codec import decode_token, encode_token, shown
+from relay.access.values import Scope, Token
 from relay.errors import Malformed
+from relay.store.fields import MAX_RECORD_BYTES
 from tests.access.test_register import NOON, a_token
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
@@ -32,15 +32,6 @@ TOKENS = st.builds(
     created_by=TEXT,
     expires_at=st.none() | st.just(NOON),
 )
-ENTRIES = st.builds(
-    AuditEntry,
-    at=st.just(NOON),
-    actor=TEXT,
-    action=st.sampled_from(Action) | TEXT,
-    account_id=ACCOUNT,
-    subject=TEXT,
-    details=st.dictionaries(TEXT, JSON, max_size=3),
-)
 
 
 @given(TOKENS)
@@ -49,17 +40,6 @@ def test_a_token_is_read_as_it_was_written(token: Token) -> None:
     assert token == decode_token(token.id.encode(), encode_token(token))
     assert {**shown(token), "hash": token.hash} == orjson.loads(encode_token(token))
     assert "hash" not in shown(token)
-
-
-@given(ENTRIES)
-def test_an_entry_is_read_as_it_was_written(entry: AuditEntry) -> None:
-    """Also an action that this version does not know; its key is who did it."""
-    record = outgoing(entry, "relay.audit")
-
-    assert entry == decode_entry(encode_entry(entry))
-    assert ("relay.audit", entry.actor.encode(), encode_entry(entry), 0) == (
-        *(record.topic, record.key, record.value, record.partition),
-    )
 
 
 @pytest.mark.parametrize(
@@ -100,40 +80,22 @@ def test_a_token_stands_under_its_own_id() -> None:
 
 def test_what_a_newer_relay_adds_is_read_past() -> None:
     """Within a version fields are added, and none changes its meaning."""
-    more = {"more": {"of": "it"}}
-    entry = AuditEntry(at=NOON, actor="ann", action="erased", account_id=None, subject="lead-1")
+    value = orjson.loads(encode_token(a_token())) | {"more": {"of": "it"}}
 
-    assert a_token() == decode_token(b"tok_1", orjson.dumps(orjson.loads(encode_token(a_token())) | more))
-    assert entry == decode_entry(orjson.dumps(orjson.loads(encode_entry(entry)) | more))
+    assert a_token() == decode_token(b"tok_1", orjson.dumps(value))
 
 
 @given(st.binary(max_size=64) | JSON.map(orjson.dumps) | st.just(b"[" * 60_000) | st.just(b" " * 70_000))
 def test_any_other_bytes_are_malformed(value: bytes) -> None:
     """And nothing else is ever raised."""
-    for read in (lambda: decode_token(b"tok_1", value), lambda: decode_entry(value)):
-        with pytest.raises(Malformed):
-            read()
+    with pytest.raises(Malformed):
+        decode_token(b"tok_1", value)
 
 
 def test_what_is_larger_than_anything_of_ours_is_not_looked_at() -> None:
     """However well it reads."""
-    entry = AuditEntry(at=NOON, actor="ann", action="erased", account_id=None, subject="lead-1")
+    value = encode_token(a_token())
 
-    for read, value in (
-        (lambda value: decode_token(b"tok_1", value), encode_token(a_token())),
-        (decode_entry, encode_entry(entry)),
-    ):
-        read(value.ljust(MAX_RECORD_BYTES))
-        with pytest.raises(Malformed, match="over 65536 bytes"):
-            read(value.ljust(MAX_RECORD_BYTES + 1))
-
-
-def test_an_entry_of_the_most_that_anybody_does_fits() -> None:
-    """Two hundred deliveries sent again at once, each by its id."""
-    entry = AuditEntry(
-        at=NOON, actor="ann", action=Action.REDELIVERED, account_id=None, subject="run_1",
-        details={"deliveries": [f"dlv_{number:032x}" for number in range(200)]},
-    )  # fmt: skip
-
-    assert entry == decode_entry(encode_entry(entry))
-    assert replace(entry, account_id="a") != entry
+    decode_token(b"tok_1", value.ljust(MAX_RECORD_BYTES))
+    with pytest.raises(Malformed, match="over 65536 bytes"):
+        decode_token(b"tok_1", value.ljust(MAX_RECORD_BYTES + 1))

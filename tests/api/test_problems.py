@@ -3,7 +3,7 @@
 import pytest
 
 from relay import errors
-from relay.console.api.problems import trouble
+from relay.console.problems import trouble
 from relay.store.history.values import HistoryProblem, Unavailable
 
 WRONG = errors.Problem("url", "must begin with https://", "ftp://x")

@@ -113,8 +113,11 @@ def test_an_export_is_all_of_it_or_the_first(filled: Relay) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (("--since", "yesterday"), "since: must be how long ago, as in 24h, or a time as in 2026-01-31T08:00:00Z"),
-        (("--since", "2026-01-31T08:00:00"), "since: a time must say its zone"),
+        (
+            ("--since", "yesterday"),
+            "since: must be how long ago, as in 24h, or a time with its zone, as in 2026-01-31T08:00:00Z",
+        ),
+        (("--since", "2026-01-31T08:00:00"), "since: must be how long ago, as in 24h, or a time with its zone"),
         (("--limit", "0"), "limit: must be 1 or more"),
         (("--limit", "201"), "limit: takes 1 to 200"),
         (("--status", "42"), "status: takes a status"),

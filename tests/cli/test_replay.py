@@ -12,13 +12,13 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from relay.access.codec import decode_entry
 from relay.broker import kafka_settings
 from relay.config import load
 from relay.model import Outgoing
 from relay.pipeline.decode import read_delivery, read_event
 from relay.pipeline.match import delivery_id
 from relay.pipeline.results import dead_letter, letter
+from relay.store.entry import decode_entry
 from relay.store.history.projector import batch
 from relay.store.history.values import Position
 from relay.topics import Topics
@@ -242,7 +242,7 @@ def test_deliveries_of_the_history_are_sent_once_more(published: Relay) -> None:
     assert 1 == done.status
     why = {row["id"]: row["why"] for row in done.json}
     assert why[ident] is None
-    assert why[gone["delivery_id"]].startswith(f"{record.topic}/{record.partition} ends at")
+    assert why[gone["delivery_id"]].startswith(f"{record.topic}/{record.partition} ends before it")
     (delivery,) = sent()
     assert (ident, "redelivery") == (delivery.id, delivery.trigger)
     assert 3 == unknown.status

@@ -12,9 +12,9 @@ from aiokafka.errors import KafkaError, TopicAuthorizationFailedError
 
 from relay.clock import ManualClock
 from relay.model import DeliveryId, Failure, Reason, State, Subscription
-from relay.notices.news import News
 from relay.pipeline.health import Health
 from relay.pipeline.hearsay import AGAIN_S, LOAD_S, Hearsay
+from relay.pipeline.news import News
 from relay.pipeline.notice import Kind, Word
 from relay.pipeline.notices import Notices
 from relay.pipeline.produce import Produce

@@ -8,12 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.access.codec import encode_entry
-from relay.access.values import AuditEntry
 from relay.model import EVENT_TYPES, Sealed, Secret, State, Subscription, SubscriptionId
 from relay.pipeline.results import rfc3339
 from relay.store.audited import audited
 from relay.store.edits import Changes, Existing, Stored, Unreadable, in_state, touched
+from relay.store.entry import AuditEntry, encode_entry
 from relay.store.keyring import KeyRing
 from relay.store.rewrap import rewrapped
 from relay.store.sealing import amended, made, renewed

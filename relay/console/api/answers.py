@@ -11,9 +11,9 @@ from aiohttp import web
 from relay.access.values import Principal
 from relay.console.ages import Age
 from relay.console.api.asked import Asked, once
-from relay.console.api.problems import CONTENT_TYPE, Trouble
 from relay.console.desk import Desk
 from relay.console.keys import DESK, PRINCIPAL
+from relay.console.problems import CONTENT_TYPE, Trouble
 from relay.console.views import age
 
 MAX_BODY_BYTES = 1024 * 1024  # a subscription's record is at most that

@@ -2,10 +2,10 @@
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from relay.errors import Invalid, Problem
+from relay.instants import epoch_ms
 from relay.settings import cited
 
 T = TypeVar("T")
@@ -15,7 +15,6 @@ MAX_CURSOR = 400  # a place in each of some partitions
 MAX_QUERY = 256  # of a field of a query: ids and words
 MAX_WHOLE = 2**63 - 1
 MAX_DIGITS = 19
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Asked:
@@ -184,17 +183,7 @@ def _flag(value: object) -> bool:
 
 
 def _time(value: object) -> int:
-    rule = "must be a time with its zone, as in 2026-01-31T08:00:00Z"
-    try:
-        at = datetime.fromisoformat(_text(value, 40))
-        if at.tzinfo is None:
-            raise ValueError(rule)  # noqa: TRY301
-        ms = (at - _EPOCH) // timedelta(milliseconds=1)
-    except (ValueError, OverflowError):
-        raise ValueError(rule) from None
-    if ms < 0:
-        raise ValueError("must not be before 1970")
-    return ms
+    return epoch_ms(_text(value, 40))
 
 
 def _texts(value: object, most: int) -> list[str]:

@@ -11,9 +11,9 @@ from aiohttp import web
 from relay.console.api import burying, deliveries, export, governing, sends, stream, subscriptions
 from relay.console.api.answers import Told, refused
 from relay.console.api.idempotency import Answers
-from relay.console.api.problems import Trouble, trouble
 from relay.console.api.repeats import ANSWERS
 from relay.console.keys import PRINCIPAL
+from relay.console.problems import Trouble, trouble
 from relay.errors import RelayError
 
 log = structlog.get_logger()

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from relay.access.audit import Page
-from relay.access.values import Action, Principal, Scope, Token
+from relay.access.values import Principal, Scope, Token
 from relay.console.desk import whose
 from relay.console.desk.means import Seat
 from relay.console.reconciliations import Reconciliations
 from relay.errors import Invalid, NotAllowed, Problem
+from relay.instants import LATEST_MS
 from relay.pipeline.census import Asked, together
-from relay.store.history.listing import LATEST_MS, holds
+from relay.store.entry import Action
+from relay.store.history.listing import holds
 from relay.workers import ask_all, configured
 
 SILENT = "some workers do not answer: there may be more"

@@ -7,9 +7,9 @@ from urllib.parse import quote
 
 import orjson
 
-from relay.access.values import AuditEntry
 from relay.console.pages import words
 from relay.console.pages.frame import person
+from relay.store.entry import AuditEntry
 
 MAX_DETAILS = 300  # characters; the rest is in the API
 PAGES = {"sub": "/subscriptions/", "run": "/replays/"}  # of subjects, by how their ids begin

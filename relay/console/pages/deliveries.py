@@ -6,13 +6,13 @@ from typing import Any
 from aiohttp import web
 
 from relay.access.values import Scope
-from relay.console.api.problems import trouble
 from relay.console.pages import asking, bodies, curl, forms, story, words
 from relay.console.pages.asking import Asked
 from relay.console.pages.names import every_name, names
 from relay.console.pages.rendering import segment
 from relay.console.pages.story import Step
 from relay.console.pages.visit import Visit, handled, see
+from relay.console.problems import trouble
 from relay.errors import Invalid, NotAllowed, Unreachable
 from relay.model import EVENT_TYPES
 from relay.replay.shown import Sent

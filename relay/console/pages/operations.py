@@ -4,10 +4,10 @@ from contextlib import suppress
 
 from aiohttp import web
 
-from relay.console.api.problems import AWAY
 from relay.console.pages import forms, notices, proof, words
 from relay.console.pages.names import names
 from relay.console.pages.visit import Visit, handled, see
+from relay.console.problems import AWAY
 from relay.errors import Conflict, Invalid
 
 DEFAULT = "1h"

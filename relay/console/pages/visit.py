@@ -14,11 +14,11 @@ from jinja2 import Environment
 from relay import __version__
 from relay.access.values import Principal, Scope
 from relay.console.api.answers import BODY_S
-from relay.console.api.problems import trouble
 from relay.console.desk import Desk
 from relay.console.keys import DESK, PRINCIPAL
 from relay.console.pages import frame
 from relay.console.pages.forms import Written
+from relay.console.problems import trouble
 from relay.errors import RelayError
 
 log = structlog.get_logger()
@@ -107,7 +107,7 @@ async def read_form(request: web.Request) -> Written:
             raw = await request.read()  # which the application bounds
     except TimeoutError:
         raise web.HTTPRequestTimeout(text=f"the form did not come within {BODY_S:.0f} s") from None
-    if raw and request.content_type != FORM:
+    if request.content_type != FORM:
         raise web.HTTPUnsupportedMediaType(text="this is no form")
     try:
         return parse_qs(raw.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
@@ -132,6 +132,8 @@ def handled(handler: Handler) -> Callable[[web.Request], Awaitable[web.StreamRes
             raise web.HTTPSeeOther(f"/login?next={quote(wanted, safe='')}")
         desk = request.app[DESK]
         visit = Visit(request, desk, who, desk.now_ms())
+        if request.method == "POST":
+            await visit.written()  # also where nothing of it is read: a webhook that is sent to us is no form
         try:
             return await handler(visit)
         except RelayError as error:

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
+from relay.instants import LATEST_MS
 from relay.model import EVENT_TYPES
 from relay.pipeline.results import rfc3339
-from relay.store.history.listing import LATEST_MS
 from relay.store.history.values import State
 
 K = TypeVar("K")
@@ -219,14 +219,14 @@ def figure(number: float) -> str:
     return repr(number).removesuffix(".0")
 
 
-def size(number: int | None) -> str:
+def size(number: object) -> str:
     """
-    In powers of 1024.
+    In powers of 1024; whoever wrote the record, a size that is no number is none.
 
-    >>> size(999), size(4_096), size(3_000_000), size(None)
+    >>> size(999), size(4_096), size(3_000_000), size("999")
     ('999 B', '4.0 KiB', '2.9 MiB', '–')
     """
-    if number is None:
+    if type(number) is not int:
         return NONE
     if number < 1024:  # noqa: PLR2004  a KiB
         return f"{number} B"

@@ -11,6 +11,7 @@ topic again gives the same rows. Needs the extra `console`; a worker needs none 
     folding     attempts -> deliveries, counts by minute and hour, counts of what stands              pure
     listing     what a listing asks -> which index answers it; cursors                                pure
     tables      the tables and their indexes                                                          SQLAlchemy's
+    resuming    where a partition goes on, and what is told of that                                    pure
     migrations  how they came to be, for alembic
     database    connections, one writer at a time, what an error means                                edge (SQLAlchemy)
     bulk        thousands of rows in one statement                                                    edge (SQLAlchemy)

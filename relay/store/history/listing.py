@@ -16,13 +16,13 @@ from typing import Any
 from zlib import crc32
 
 from relay.errors import Problem
+from relay.instants import LATEST_MS
 from relay.store.history.rows import MAX_TEXT_BYTES
 from relay.store.history.values import Delivery, Refused, Search, State
 
 SCANNED = 2_000  # rows that one page looks at: some ten milliseconds
 MAX_LIMIT = 200  # of a page; GitHub's and Stripe's take 100
 CLASSES, STATUSES = range(1, 6), range(100, 1000)  # 5: 500 to 599
-LATEST_MS = 253_402_300_799_999  # the end of the year 9999
 TEXTS = ("subscription_id", "lead_id", "verdict", "reason", "event_type", "trigger")
 LOOKED_AT = ("verdict", "reason", "event_type", "trigger")
 _CURSOR = struct.Struct(">BqqI")  # version, created_ms, id, and the checksum of these and what was asked

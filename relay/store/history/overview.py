@@ -7,7 +7,8 @@ from sqlalchemy import ColumnElement, Table, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from relay.errors import Problem
-from relay.store.history.listing import LATEST_MS, holds
+from relay.instants import LATEST_MS
+from relay.store.history.listing import holds
 from relay.store.history.tables import COUNTED, STANDING, counts, partitions, standing
 from relay.store.history.values import ALL, BUCKETS_MS, HOUR_MS, MINUTE_MS, VERDICTS, Counts, Overview, Refused, State
 

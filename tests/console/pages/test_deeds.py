@@ -1,7 +1,7 @@
 """Entries of the audit as pages show them."""
 
-from relay.access.values import AuditEntry
 from relay.console.pages import deeds
+from relay.store.entry import AuditEntry
 
 ENTRY = AuditEntry(
     at="2019-06-07T12:00:00.000Z",

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaError
 
-from relay import tokens
-from relay.tokens import TOKEN_BYTES, NoToken, TokenCommand, TokenFile, token_of
+from relay import oauthbearer
+from relay.oauthbearer import TOKEN_BYTES, NoToken, TokenCommand, TokenFile, token_of
 from tests.kafka.driver import until
 
 
@@ -74,7 +74,7 @@ async def test_a_program_is_asked_once_for_all_that_want_a_token_at_once(tmp_pat
 
 def test_a_program_is_asked_again_when_its_token_is_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Here at once; and by commands that run several loops, one after another."""
-    monkeypatch.setattr(tokens, "KEEP_S", 0)
+    monkeypatch.setattr(oauthbearer, "KEEP_S", 0)
     count = tmp_path / "count"
     code = f"open({str(count)!r}, 'a').write('x'); print('token-' + str(len(open({str(count)!r}).read())))"
     source = TokenCommand(a_program(code))

@@ -1,4 +1,4 @@
-"""What went wrong -> problem details (RFC 9457). Pure."""
+"""What went wrong -> what is told of it: problem details (RFC 9457), and the same words on a page. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
