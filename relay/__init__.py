@@ -18,6 +18,7 @@ is acknowledged.
     topics findings                    what must exist on the broker, and what of it does not               pure
     broker embedded                    what the broker is asked besides records; the one of the demo        edge
     batches                            records of a fetch, also where the client gives up on one            edge
+    coordinators                       where groups are led, also while no broker is named yet              edge
     ending                             how waits end, and clients that do not let go                        edge
     clock log metrics                  time, log lines and figures, each named in one place                 edge
     pipeline/                          the path, from a record to its outcome

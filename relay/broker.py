@@ -19,7 +19,8 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-import relay.batches  # noqa: F401  every consumer that is told how to connect reads by it
+import relay.batches  # every consumer that is told how to connect reads by it
+import relay.coordinators  # noqa: F401  and every client looks for coordinators by it
 from relay.config import Config
 from relay.credentials import credentials
 from relay.errors import NotAllowed, RelayError

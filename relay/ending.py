@@ -36,7 +36,8 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
         async with asyncio.TaskGroup() as group:
             told = group.create_task(stop.wait())
             doing = group.create_task(do())
-            told.add_done_callback(lambda _: doing.cancel())
+            # when we are cancelled ourselves, the group cancels both: once more would end the work's own goodbye
+            told.add_done_callback(lambda _: doing.cancelling() or doing.cancel())
     except ExceptionGroup as several:
         raise several.exceptions[0] from None
     return outcome[0] if outcome else None

@@ -89,10 +89,12 @@ EVENTS = {
     "run.troubled": "Broker or history are in trouble; the replay is taken on again in 2 s, where it was.",
     "run.failed": "A fault of relay's own in one replay; it is over.",
     "run.unreadable": "A record of the runs topic is no run: passed over.",
+    "run.doubtful": "The broker stopped answering after some was sent again: the rest may be too, or is untold.",
     "runs.troubled": "Their topic, or what workers have left to do, cannot be read just now; trying again.",
     # console
     "console.listening": "The console's API and pages are served here.",
     "console.troubled": "Something that the console needs the broker for cannot be opened; trying again.",
+    "audit.failed": "What this line tells of was done, and could not be written into the audit.",
     "live.troubled": "Results cannot be followed for those who look on; trying again.",
     "console.stopping": "SIGTERM or SIGINT: live streams end, requests under way have 5 s.",
     "console.stopped": "The console has ended.",

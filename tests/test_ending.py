@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from relay.ending import begin, watched, within
+from relay.ending import begin, unless, watched, within
 from relay.errors import Conflict, Unreachable
 
 
@@ -78,6 +78,39 @@ async def test_work_that_is_cancelled_is_ended_however_it_resists() -> None:
 
     assert command.cancelled()
     assert work.times == 0
+
+
+class Polite:
+    """It says goodbye when it is cancelled, and that takes a while."""
+
+    def __init__(self) -> None:
+        self.has_begun = asyncio.Event()
+        self.said = False
+
+    async def __call__(self) -> None:
+        try:
+            self.has_begun.set()
+            await asyncio.get_running_loop().create_future()
+        finally:
+            for _ in range(3):
+                await asyncio.sleep(0)
+            self.said = True
+
+
+async def test_work_that_is_told_to_stop_or_cancelled_is_cancelled_once() -> None:
+    """It has its time to clean up; a second time would cut that short."""
+    stop, stopped, cancelled = asyncio.Event(), Polite(), Polite()
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(unless(asyncio.Event(), cancelled()))
+        group.create_task(unless(stop, stopped()))
+        await cancelled.has_begun.wait()
+        await stopped.has_begun.wait()
+        task.cancel()
+        stop.set()
+
+    assert task.cancelled()
+    assert (True, True) == (cancelled.said, stopped.said)
 
 
 class Client:

@@ -93,6 +93,10 @@ class Register:
             self._by_hash.pop(one.hash, None)
         self._gone.add(token_id)
 
+    def __bool__(self) -> bool:
+        """Whether there is any, also one that cannot be read."""
+        return bool(self._tokens)
+
     def by_hash(self, hashed: str) -> Token | None:
         return self._by_hash.get(hashed)
 

@@ -163,11 +163,14 @@ class Access:
 
     async def first_token(self) -> str | None:
         """
-        What the holder of the first token shows, an admin of every account; None: there are tokens already.
+        What the holder of the first token shows, an admin of every account; None: there are tokens already. After
+        `start` that is mostly known: no writer is fenced then, and whoever may only read starts too.
 
         Raises:
             Conflict, Unreachable, NotAllowed, TopicProblem: As of `Writer.write`.
         """
+        if self._register:
+            return None
         token, secret = self._made(name="first", scope=Scope.ADMIN, account=None, expires_at=None, by=FIRST)
         made = await self._edit(lambda existing: {} if existing else {token.id: token}, FIRST)
         if not made:

@@ -108,7 +108,13 @@ def _show(report: Report) -> None:
     write_table(rows, COLUMNS)
     for line in _told(report):
         tell(line)
-    tell(f"{'complete' if report.ok else 'NOT complete'}, {period}")
+    tell(f"{_verdict(report)}, {period}")
+
+
+def _verdict(report: Report) -> str:
+    if not report.ok:
+        return "NOT complete"
+    return f"nothing is known to be missing; offsets unknown: {report.unknown}" if report.unknown else "complete"
 
 
 def _told(report: Report) -> Iterator[str]:

@@ -5,7 +5,7 @@ Told is what a worker had settled, every outcome of it acknowledged before: so w
 missing now, and nothing needs to be waited for.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from relay.completeness.counts import Counts
@@ -24,7 +24,7 @@ class Ledgers:
         self.began_ms = NEVER_MS  # no outcome of what was told was written before
         self._lost: dict[Lost, None] = {}
         self._from: dict[Partition, int] = {}  # from here on all is told, or unknown
-        self._base: dict[Partition, int] = {}
+        self._base: dict[Partition, int] = {}  # up to here
 
     def add(self, told: Told | Lost, held_ms: int = 0) -> None:
         """
@@ -45,20 +45,36 @@ class Ledgers:
         if any(run.matches > 0 for run in runs):
             self.began_ms = min(self.began_ms, told.began_ms)
 
-    def committed(self, at: Partition, offset: int) -> None:
-        """The group has committed so far: every offset before was told of, or is unknown."""
-        if at in self._base:
-            self._base[at] = max(self._base[at], offset)
+    def committed(self, at: Partition, offset: int, came: int | None = None) -> None:
+        """
+        The group has committed so far: every offset before was told of, or is unknown.
 
-    def ranges(self, outcomes: Mapping[Partition, Outcomes]) -> tuple[Range, ...]:
-        """Of each partition what was covered, what is unknown and what is lost, in order."""
+        Args:
+            at: Which partition; nobody need have told of it.
+            offset: What is committed.
+            came: From here on its records came in this time, and are told of in it or never; None: it is not known.
+        """
+        self.counts.setdefault(at, Counts())
+        self._base[at] = max(self._base.get(at, 0), offset)
+        self._from[at] = min(self._from.get(at, offset), offset if came is None else came)
+
+    def ranges(
+        self, outcomes: Mapping[Partition, Outcomes], moved: Callable[[], None] = lambda: None
+    ) -> tuple[Range, ...]:
+        """
+        Of each partition what was covered, what is unknown and what is lost, in order.
+
+        Args:
+            outcomes: What came of it, by partition.
+            moved: Called for each bucket of offsets: millions take seconds.
+        """
         found = [
             Range(topic=one.topic, partition=one.partition, first=one.first, end=one.end, lost=True)
             for one in self._lost
             if one.first < one.end
         ]
         for at, counts in self.counts.items():
-            found += _covered(at, counts, outcomes.get(at, Outcomes()))
+            found += _covered(at, counts, outcomes.get(at, Outcomes()), moved)
             found += self._unknown(at, counts)
         return tuple(sorted(found, key=lambda one: (one.topic, one.partition, one.first, one.end)))
 
@@ -119,9 +135,10 @@ class _Sums:
                 self.missing.append(Missing(offset, -over, replayed))
 
 
-def _covered(at: Partition, counts: Counts, outcomes: Outcomes) -> Iterator[Range]:
+def _covered(at: Partition, counts: Counts, outcomes: Outcomes, moved: Callable[[], None]) -> Iterator[Range]:
     sums = _Sums()
     for bucket in counts.buckets():
+        moved()
         came = {offset: (states, replayed) for offset, states, replayed in outcomes.counted(bucket)}
         for run in counts.runs(bucket):
             sums.run(run)

@@ -27,7 +27,7 @@ from relay.pipeline.covered import NEVER_MS
 from relay.refusals import lost
 from relay.topics import Topics
 
-SKEW_MS = 60_000  # between the clocks of workers: outcomes are looked for so much further back
+SKEW_MS = 60_000  # between clocks: outcomes are looked for so much further back, and events only from so much later on
 SILENT_S = 15.0  # without a record that is known to be there: the broker is gone
 POLL_MS = 500
 BATCH = 500  # records in one turn of the loop: some 10 ms
@@ -48,7 +48,8 @@ async def reconcile(
         since_ms: Events are looked at whose fan-outs were settled, and told of, since then; epoch milliseconds. Their
             outcomes are read from when the first of them may have been written, to the end.
         until_ms: And told of before then; None: up to now.
-        progress: Told how many records have been read, and how many are to be.
+        progress: Told how many records have been read, and how many are to be; and the same again, from a thread, while
+            what was read is compared.
 
     Raises:
         Unreachable: The broker does not answer.
@@ -66,7 +67,7 @@ async def reconcile(
         by_time = (await broker.capabilities()).topic_configs  # the embedded one knows no times
         committed = {} if until_ms is not None else await broker.committed(config.group, config.events_topics)
     try:
-        counted = {name: partitions[name] for name in names}
+        counted = {name: partitions[name] for name in (*names, *config.events_topics) if name in partitions}
         async with Log(kafka_settings(config), counted, progress, by_time=by_time) as log:
             return await _reconciled(log, topics, since_ms, until_ms, now_ms, committed)
     except KafkaError as error:
@@ -86,8 +87,9 @@ async def _reconciled(  # noqa: PLR0917  the question, and what is known
             unreadable += 1
         else:
             ledgers.add(told, held_ms[told.partition % len(held_ms)])
+    came = await log.since(committed, since_ms + SKEW_MS)
     for at, offset in committed.items():
-        ledgers.committed(at, offset)
+        ledgers.committed(at, offset, came.get(at))
     if ledgers.began_ms < NEVER_MS:
         began_ms = max(0, ledgers.began_ms - SKEW_MS)
         async for record, at in log.records([topics.results, topics.dead_letters], began_ms):
@@ -99,7 +101,7 @@ async def _reconciled(  # noqa: PLR0917  the question, and what is known
                 found.setdefault((one.topic, one.partition), Outcomes()).add(one)
             unreadable += isinstance(one, Unreadable)
     until_ms = now_ms if until_ms is None else until_ms
-    ranges = await asyncio.to_thread(ledgers.ranges, found)  # seconds, for millions
+    ranges = await asyncio.to_thread(ledgers.ranges, found, log.tell)  # minutes, for the most that there may be
     return Report(since_ms=since_ms, until_ms=until_ms, ranges=ranges, unreadable=unreadable)
 
 
@@ -146,6 +148,12 @@ class Log:
             held.append(0 if begins[at] == 0 else there if begins[at] < ends[at] else now_ms)
         return held
 
+    async def since(self, partitions: Iterable[Partition], since_ms: int) -> dict[Partition, int]:
+        """Of those of these partitions that have records of then or later, where the first of them is."""
+        ats = [TopicPartition(*one) for one in partitions] if self._by_time else []
+        found = await self._consumer.offsets_for_times(dict.fromkeys(ats, since_ms)) if ats else {}
+        return {(at.topic, at.partition): one.offset for at, one in found.items() if one is not None}
+
     async def records(self, topics: Sequence[str], since_ms: int) -> AsyncIterator[tuple[Record, TopicPartition]]:
         """
         Those written since then, by partition in order, up to where the logs end now.
@@ -173,8 +181,12 @@ class Log:
                 if at in begun and record.offset < ends[at]:
                     yield record, at
             self._read += len(some)
-            if self._tell is not None:
-                self._tell(min(self._read, self._due), self._due)
+            self.tell()
+
+    def tell(self) -> None:
+        """How far it has come, to whoever wants to know."""
+        if self._tell is not None:
+            self._tell(min(self._read, self._due), self._due)
 
     async def _fetched(
         self, left: set[TopicPartition], ends: Mapping[TopicPartition, int]
@@ -193,3 +205,4 @@ class Log:
             for at in done:
                 self._consumer.pause(at)
             left -= done
+            await asyncio.sleep(0)  # what is buffered is handed out without a turn of the loop (0.14)

@@ -12,6 +12,7 @@ The console: what people may see and do, over HTTP. Needs the extra `console`; a
     live             results as they are written, for those who look on                            edge (aiokafka)
     reconciling      whether every match has its outcome, as work of its own                       edge (aiokafka)
     reconciliations  how far that is, and what came of it                                          pure
+    turns            whose turn it is to ask the broker's logs                                      edge
     opening          what needs the broker, opened as soon as it can be                            edge
     health           /livez, /readyz, /metrics                                                     edge (aiohttp)
     exports          deliveries as lines of CSV                                                    pure

@@ -98,7 +98,7 @@ async def serve(
         ):
             listening(port)
             group.create_task(Projector(config, history).run(stop))
-            group.create_task(forward.run(stop))
+            group.create_task(forward.run(stop, port=port))
             work = (
                 subscriptions.run(lambda it: it.follow()),
                 live.run(),

@@ -2,18 +2,23 @@
 
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from relay.console.ages import Age
 from relay.console.etags import etag
 from relay.model import Subscription
 from relay.pipeline.results import rfc3339
+from relay.replay import runs
 from relay.replay.letters import DeadLetter
 from relay.replay.shown import Sent
+from relay.replay.values import Preview, Run
 from relay.store.codec import shown
 from relay.store.history.values import BUCKETS_MS, Counts, Delivery, Detail, Gap, Overview, State
 
 STATES: Mapping[State, str] = {state: state.name.lower() for state in State}
+# Of a run and of a preview: how much is written to the log, by all accounts together.
+OF_ALL_ACCOUNTS = frozenset({"starts", "positions", "until", "lost", "read", "events"})
 
 
 def subscription(
@@ -96,6 +101,20 @@ def counts(one: Counts) -> dict[str, Any]:
 def sent(one: Sent) -> dict[str, Any]:
     """What an attempt sent, or why it is not shown."""
     return {"url": one.url, "headers": dict(one.headers), **_bytes("body", one.body), "why": one.why}
+
+
+def run(one: Run, *, account: str | None) -> dict[str, Any]:
+    """A run, as whoever is bound to this account may see it; None: they are bound to none."""
+    return _seen(runs.shown(one), account)
+
+
+def preview(one: Preview, *, account: str | None) -> dict[str, Any]:
+    """What a replay would send, likewise."""
+    return _seen(asdict(one), account)
+
+
+def _seen(said: dict[str, Any], account: str | None) -> dict[str, Any]:
+    return {name: value if account is None or name not in OF_ALL_ACCOUNTS else None for name, value in said.items()}
 
 
 def letter(one: DeadLetter) -> dict[str, Any]:

@@ -80,21 +80,25 @@ class Forward:
         self._url = config.notices_url or ""
         self._signer = signer_of(config) if self._url else None
 
-    async def run(self, stop: asyncio.Event) -> None:
+    async def run(self, stop: asyncio.Event, *, port: int | None = None) -> None:
         """
         Notices are sent until told to stop; returns at once where there is nowhere to. Never raises for trouble of the
         broker's or the receiver's.
+
+        Args:
+            stop: Set when it should end.
+            port: Where the console listens, which is never called: RELAY_CONSOLE_ADDRESS may leave it to the system.
         """
         if self._url:
             async with asyncio.TaskGroup() as group:
-                work = group.create_task(self._endlessly())
+                work = group.create_task(self._endlessly(port))
                 await stop.wait()
                 work.cancel()
 
-    async def _endlessly(self) -> None:
+    async def _endlessly(self, port: int | None) -> None:
         while True:
             try:
-                async with self._joined() as (consumer, deliver, own):
+                async with self._joined(port) as (consumer, deliver, own):
                     log.info("notices.forwarding", host=host(self._url), group=self._topic)
                     while True:
                         await self._some(consumer, deliver, own)
@@ -103,7 +107,7 @@ class Forward:
             await self._clock.sleep(AGAIN_S)
 
     @asynccontextmanager
-    async def _joined(self) -> AsyncIterator[tuple[AIOKafkaConsumer, WireDeliver, Own]]:
+    async def _joined(self, port: int | None) -> AsyncIterator[tuple[AIOKafkaConsumer, WireDeliver, Own]]:
         """A member of the group, and what sends."""
         config, settings = self._config, kafka_settings(self._config)
         async with Broker(config) as broker:
@@ -111,7 +115,8 @@ class Forward:
             if not transactions:
                 await broker.touch([self._topic])
             partitions = await broker.topics()
-            own = Own(config, {config.console_address, config.metrics_address, *broker.brokers()})
+            listener = (config.console_address[0], port or config.console_address[1])
+            own = Own(config, {listener, config.metrics_address, *broker.brokers()})
         if self._topic not in partitions:
             raise TopicProblem(f"there is no topic {self._topic}: `relay topics apply` makes it")
         await own.look(())

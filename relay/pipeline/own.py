@@ -37,12 +37,14 @@ class Own:
     def __init__(self, config: Config, places: Collection[Place]) -> None:
         """
         Args:
-            config: What may be called, and the proxy, which is ours to call and nobody's receiver.
-            places: The listener, and the brokers as they were found; what their names lead to `look` finds.
+            config: What may be called; the console's listener; and the proxy, which is ours to call and nobody's
+                receiver.
+            places: The worker's listener, and the brokers as they were found; what their names lead to `look` finds.
         """
         proxy = config.egress_proxy
         self._config = config
-        self._named = frozenset(places) | (set() if proxy is None else {(proxy.host, proxy.port)})
+        self._named = frozenset(places) | {config.console_address}
+        self._named |= set() if proxy is None else {(proxy.host, proxy.port)}
         self._places = self._named
         self.obey: Callable[[Egress], None] = lambda _: None  # told of the rules whenever they have changed
 

@@ -79,7 +79,7 @@ async def wired(
     stack.push_async_callback(catalogue.close)
     await catalogue.load()
     catalogue.refuse_a_strange_ring()
-    # our own listener and the brokers are never called, whatever is allowed
+    # our own listeners and the brokers are never called, whatever is allowed
     own = Own(config, {(config.metrics_address[0], listener.port), *ground.brokers})
     await own.look(())
     tools = await _tools(config, metrics, index, own, stack)

@@ -8,6 +8,7 @@ at the head of a partition does not make all behind it look undelivered.
 import asyncio
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,9 +25,27 @@ from relay.topics import Topics
 ANSWER_S = 5.0  # both questions; a broker that lives answers within milliseconds
 
 
-def unsettled(offset: int, metadata: str, *, first: int, end: int) -> int:
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What of a partition is not settled; transaction markers count until they are behind what is committed."""
+
+    open: frozenset[int]
+    rest: int  # and all from here on
+    end: int  # of the log
+
+    @property
+    def count(self) -> int:
+        """How many that are."""
+        return len(self.open) + self.end - self.rest
+
+    def holds(self, offset: int) -> bool:
+        """Whether this one is among them, also where it was written since."""
+        return offset in self.open or offset >= self.rest
+
+
+def standing(offset: int, metadata: str, *, first: int, end: int) -> Standing:
     """
-    Records that are not settled, by what the group has committed; transaction markers count until they are behind it.
+    How a partition stands, by what the group has committed.
 
     Args:
         offset: Committed; negative: nothing is yet.
@@ -36,8 +55,8 @@ def unsettled(offset: int, metadata: str, *, first: int, end: int) -> int:
     """
     known = settled.decode(metadata, offset) if offset >= first else None
     if known is not None and known.top < end:
-        return len(known.open) + end - known.top - 1
-    return max(0, end - max(offset, first))
+        return Standing(frozenset(known.open), known.top + 1, end)
+    return Standing(frozenset(), min(end, max(offset, first)), end)
 
 
 class Backlog:
@@ -80,9 +99,9 @@ class Backlog:
     ) -> None:
         await self._stack.aclose()
 
-    async def count(self) -> int:
+    async def look(self) -> Mapping[int, Standing]:
         """
-        Records of all partitions that are not settled.
+        How each partition stands now.
 
         Raises:
             KafkaError, TimeoutError: The broker is in trouble.
@@ -91,7 +110,10 @@ class Backlog:
             committed = await self._committed()
             firsts = await self._consumer.beginning_offsets(self._partitions)
             ends = await self._consumer.end_offsets(self._partitions)
-        return sum(unsettled(*committed.get(tp, (-1, "")), first=firsts[tp], end=ends[tp]) for tp in self._partitions)
+        return {
+            tp.partition: standing(*committed.get(tp, (-1, "")), first=firsts[tp], end=ends[tp])
+            for tp in self._partitions
+        }
 
     async def _committed(self) -> Mapping[TopicPartition, tuple[int, str]]:
         try:

@@ -16,7 +16,7 @@ from relay.model import Record, Subscription, SubscriptionId
 from relay.refusals import lost
 from relay.replay import runs
 from relay.replay.values import Run
-from relay.store.edits import Stored
+from relay.store.edits import Existing, Stored
 from relay.store.follow import Follower
 from relay.store.following import Following, Take
 from relay.store.subscriptions import fold
@@ -57,16 +57,24 @@ class Board:
     ) -> None:
         await self._stack.aclose()
 
-    def subscription(self, subscription_id: str) -> Subscription | None:
-        """As it is now; None: there is none that could be read."""
-        stored = self._subscriptions.get(SubscriptionId(subscription_id))
-        return stored if isinstance(stored, Subscription) else None
+    def subscription(self, subscription_id: str) -> Stored | None:
+        """As it is now, as far as that is known here; None: there is none."""
+        return self._subscriptions.get(SubscriptionId(subscription_id))
 
-    def owner(self, run: Run) -> Subscription | None:
-        """The subscription that the run is of, as it is now; None: it is deleted, or was made anew."""
-        one = self.subscription(run.subscription_id)
-        is_its = one is not None and (one.created_at, one.account_id) == (run.incarnation, run.account_id)
-        return one if is_its else None
+    def owner(self, run: Run) -> Stored | None:
+        """The subscription that the run is of, likewise; None: it is deleted, or was made anew."""
+        return _owner(run, self._subscriptions)
+
+    async def is_orphan(self, run: Run) -> bool:
+        """
+        Whether there is no owner of it, by a read to the end that began just now: what is known here may be late.
+
+        Raises:
+            KafkaError: The broker is in trouble.
+        """
+        there: dict[SubscriptionId, Stored] = {}
+        fold(await self._everything(self._topics.subscriptions), there)
+        return _owner(run, there) is None
 
     def put(self, run: Run) -> None:
         """What was just written is known before it is read again."""
@@ -80,11 +88,14 @@ class Board:
         Raises:
             KafkaError: The broker is in trouble.
         """
-        settings_ = kafka_settings(self._config)
-        async with Follower(settings_, self._topics.runs, committed_only=self._transactions) as follower:
-            there: dict[str, Run] = {}
-            runs.fold(await follower.everything(), there)
+        there: dict[str, Run] = {}
+        runs.fold(await self._everything(self._topics.runs), there)
         return there
+
+    async def _everything(self, topic: str) -> Sequence[Record]:
+        settings_ = kafka_settings(self._config)
+        async with Follower(settings_, topic, committed_only=self._transactions) as follower:
+            return await follower.everything()
 
     async def _open(self) -> None:
         followed = [self._following(self._topics.runs, self._all_runs, self._more_runs)]
@@ -124,3 +135,9 @@ class Board:
         fold(records, self._subscriptions)
         if records:
             self.changed.set()
+
+
+def _owner(run: Run, there: Existing) -> Stored | None:
+    one = there.get(SubscriptionId(run.subscription_id))
+    is_another = isinstance(one, Subscription) and (one.created_at, one.account_id) != (run.incarnation, run.account_id)
+    return None if is_another else one

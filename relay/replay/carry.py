@@ -5,7 +5,7 @@ Whoever takes a run on reads it anew after it has fenced whoever had it, so it g
 committed, and sends nothing of that again.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
@@ -14,15 +14,18 @@ from typing import Any, NamedTuple, Self
 from relay.broker import Broker
 from relay.clock import Clock
 from relay.config import Config
+from relay.errors import Unreachable
 from relay.model import Delivery, Record, State, Subscription
 from relay.pipeline.match import Index
 from relay.pipeline.results import rfc3339
+from relay.replay.backlog import Standing
 from relay.replay.board import Board
 from relay.replay.choose import index_of, replayed
-from relay.replay.outbox import Outbox, Overtaken, transactional_id
+from relay.replay.outbox import Outbox, Overtaken, Place, transactional_id
 from relay.replay.ranges import remaining
 from relay.replay.scan import Replaced, Scan
 from relay.replay.values import Run, RunState
+from relay.store.edits import Unreadable
 
 Delivered = Callable[[Collection[str]], Awaitable[set[str]]]  # of these delivery ids, those that were delivered
 
@@ -65,6 +68,7 @@ class Carry:
         self._outbox: Any = None
         self._scan: Any = None
         self._index: tuple[Subscription, Index] | None = None
+        self._ahead: set[Place] = set()  # of what it has sent, what was not settled when that was last looked at
         self._written_s = 0.0
         self.is_ours = True  # False: it is over, or waits for somebody: nothing more is to be done here
 
@@ -102,16 +106,13 @@ class Carry:
         Raises:
             Overtaken: Somebody else carries it on, or has ended it.
             Unavailable: The history does not answer.
+            Unreachable: Its subscription is there, and is not known here yet.
             KafkaError, TimeoutError: The broker is in trouble.
         """
         seen = self._board.runs.get(self.run.id)
         if seen is not None and seen.is_over:
             raise Overtaken("it is over")
-        to = self._board.owner(self.run)
-        if to is None:
-            return await self._end(RunState.FAILED, "its subscription was deleted, or made anew")
-        if to.state is not State.ACTIVE:
-            await self.release(f"waits until {to.id} is resumed: it is {to.state}")
+        if (to := await self._receiver()) is None:
             return None
         if room <= 0:
             await self._beat(self.run)
@@ -139,6 +140,11 @@ class Carry:
             await self._beat(run)
         return len(deliveries.sent) if batch.records else None
 
+    def ahead(self, now: Mapping[int, Standing]) -> int:
+        """How many records that were sent from here are not settled, as `.now` stands."""
+        self._ahead = {(number, at) for number, at in self._ahead if number in now and now[number].holds(at)}
+        return len(self._ahead)
+
     async def release(self, why: str | None) -> None:
         """
         Whoever comes first may take it on; in our name nothing more is sent.
@@ -157,6 +163,21 @@ class Carry:
             Overtaken, KafkaError: As of `step`.
         """
         await self._end(RunState.FAILED, why)
+
+    async def _receiver(self) -> Subscription | None:
+        """Whom it is sent to now; None: the run is over, or waits for them."""
+        to = self._board.owner(self.run)
+        if to is None:
+            if not await self._board.is_orphan(self.run):
+                raise Unreachable("its subscription is there, and is not known here yet")
+            await self._end(RunState.FAILED, "its subscription was deleted, or made anew")
+        elif isinstance(to, Unreadable):
+            await self.release(f"waits until {self.run.subscription_id} can be read")
+        elif to.state is not State.ACTIVE:
+            await self.release(f"waits until {to.id} is resumed: it is {to.state}")
+        else:
+            return to
+        return None
 
     async def _newest(self) -> Run:
         """Read anew, now that nobody else writes it."""
@@ -210,7 +231,7 @@ class Carry:
 
     async def _write(self, deliveries: Sequence[Delivery], run: Run) -> None:
         run = replace(run, updated_at=rfc3339(self._clock.now_ms()))
-        await self._outbox.put(deliveries, run)
+        self._ahead.update(await self._outbox.put(deliveries, run))
         self.run = run
         self._board.put(run)
         self._written_s = self._clock.monotonic()

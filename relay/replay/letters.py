@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from relay.instants import LATEST_MS
 from relay.model import Record
 from relay.pipeline.results import rfc3339
 
@@ -27,7 +28,7 @@ class DeadLetter:
 
     partition: int
     offset: int
-    at_ms: int
+    at_ms: int  # of a time that can be written, whatever its record says
     reason: str
     malformed: bool  # it can only be exported
     delivery_id: str | None
@@ -51,7 +52,7 @@ def letter(record: Record, *, keep: int | None = None) -> DeadLetter:
     return DeadLetter(
         partition=record.partition,
         offset=record.offset,
-        at_ms=record.timestamp,
+        at_ms=min(max(0, record.timestamp), LATEST_MS),
         reason=headers.get("relay-reason") or "unknown",
         malformed=delivery_id is None,
         delivery_id=delivery_id,
@@ -148,7 +149,7 @@ def shown(one: DeadLetter) -> dict[str, Any]:
         value, encoding = b64encode(one.value).decode(), "base64"
     return {
         "place": f"{one.partition}/{one.offset}",
-        "at": rfc3339(max(0, one.at_ms)),
+        "at": rfc3339(one.at_ms),
         "reason": one.reason,
         "malformed": one.malformed,
         "delivery_id": one.delivery_id,

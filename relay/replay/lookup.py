@@ -106,9 +106,9 @@ async def bounds(
 
 async def _at(consumer: AIOKafkaConsumer, tp: TopicPartition, source: Source, first: int, end: int) -> Record | Gone:
     if source.offset < first:
-        return Gone(f"the log no longer holds it: {tp.topic}/{tp.partition} begins at {first}")
+        return Gone("the log no longer holds it")
     if source.offset >= end:
-        return Gone(f"{tp.topic}/{tp.partition} ends at {end}: the topic was made anew")
+        return Gone(f"{tp.topic}/{tp.partition} ends before it: the topic was made anew")
     consumer.assign([tp])
     consumer.seek(tp, source.offset)
     try:

@@ -4,19 +4,22 @@ Delivery records, and the state of the run that they are of. Edge (aiokafka).
 Of a run that is carried on a batch of records and its new state are one transaction, under an id of the run's own:
 whoever takes the run on fences whoever had it, and then reads how far it came. What somebody asked for one by one is
 sent plainly: it is answered one by one.
+
+Idempotent producers never give a batch up (aiokafka 0.14), nor do transactional ones stop to ask for their coordinator:
+so every call here has an end of its own, a broker that is gone or has too few replicas in sync among its reasons.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, KafkaTimeoutError
 
 from relay.broker import kafka_settings
 from relay.config import Config
-from relay.ending import begin, let_go
+from relay.ending import begin, let_go, within
 from relay.errors import RelayError
 from relay.model import Delivery
 from relay.pipeline.results import later
@@ -26,6 +29,11 @@ from relay.store.follow import PARTITION
 from relay.store.writer import OVERTAKEN, forget
 from relay.topics import Topics
 
+T = TypeVar("T")
+
+Place = tuple[int, int]  # partition and offset, of `.now`
+
+ANSWER_S = 10.0  # of the broker's, for one call; a person waits for it
 TRANSACTION_MS = 5_000  # one takes milliseconds; a killed writer's holds up what stands behind it for so long, and 10 s
 
 
@@ -36,12 +44,14 @@ class Overtaken(RelayError):
 class Outbox:
     """A producer, for as long as its `async with`."""
 
-    def __init__(self, config: Config, *, transactional_id: str | None = None) -> None:
+    def __init__(self, config: Config, *, transactional_id: str | None = None, answer_s: float = ANSWER_S) -> None:
         """
         Args:
             config: Where to.
             transactional_id: What is put together is written together; None: plainly.
+            answer_s: How long a call may take.
         """
+        self._answer_s = answer_s
         self._config = config
         self._topics = Topics(config.topic_prefix)
         self._transactional = transactional_id is not None
@@ -61,7 +71,7 @@ class Outbox:
         Raises:
             KafkaError: The broker is in trouble.
         """
-        await begin(self._producer)
+        await self._answered(begin(self._producer))
         return self
 
     async def __aexit__(
@@ -70,20 +80,16 @@ class Outbox:
         await let_go(self._producer.stop())
         forget(self._producer)
 
-    async def put(self, deliveries: Sequence[Delivery], run: Run | None) -> None:
+    async def put(self, deliveries: Sequence[Delivery], run: Run | None) -> list[Place]:
         """
-        All of it is written, or nothing where there are transactions.
+        All of it is written, or nothing where there are transactions; where the deliveries stand.
 
         Raises:
             Overtaken: Not ours any more.
             KafkaError: The broker is in trouble; it may have been written.
         """
         try:
-            if not self._transactional:
-                await self._send(deliveries, run)
-                return
-            async with self._producer.transaction():
-                await self._send(deliveries, run)
+            return await self._answered(self._put(deliveries, run))
         except KafkaError as error:
             if isinstance(error, OVERTAKEN) or isinstance(error.__cause__, OVERTAKEN):  # aiokafka wraps
                 raise Overtaken("another console carries it on, or has ended it") from error
@@ -94,14 +100,26 @@ class Outbox:
         What became of each: None, or why it may not have been sent.
 
         Raises:
-            KafkaError: The broker is in trouble, and none was.
+            KafkaError: The broker is in trouble, and none is known to be.
         """
-        outcomes = await asyncio.gather(*[await self._queued(one) for one in deliveries], return_exceptions=True)
+        outcomes = await self._answered(self._each(deliveries))
         if outcomes and all(isinstance(one, BaseException) for one in outcomes):
             raise next(one for one in outcomes if isinstance(one, BaseException))
-        return [f"the broker did not take it: {one!r}" if isinstance(one, BaseException) else None for one in outcomes]
+        return [
+            f"the broker did not take it ({type(one).__name__})" if isinstance(one, BaseException) else None
+            for one in outcomes
+        ]
 
-    async def _send(self, deliveries: Sequence[Delivery], run: Run | None) -> None:
+    async def _put(self, deliveries: Sequence[Delivery], run: Run | None) -> list[Place]:
+        if not self._transactional:
+            return await self._send(deliveries, run)
+        async with self._producer.transaction():
+            return await self._send(deliveries, run)
+
+    async def _each(self, deliveries: Sequence[Delivery]) -> list[Any]:
+        return await asyncio.gather(*[await self._queued(one) for one in deliveries], return_exceptions=True)
+
+    async def _send(self, deliveries: Sequence[Delivery], run: Run | None) -> list[Place]:
         queued = [await self._queued(one) for one in deliveries]
         if run is not None:
             partition = PARTITION
@@ -110,7 +128,8 @@ class Outbox:
                     self._topics.runs, key=run.id.encode(), value=encode(run), partition=partition
                 )
             )
-        await asyncio.gather(*queued)
+        written = await asyncio.gather(*queued)
+        return [(one.partition, one.offset) for one in written[: len(deliveries)]]
 
     async def forgotten(self, run_id: str) -> None:
         """
@@ -119,7 +138,12 @@ class Outbox:
         Raises:
             KafkaError: The broker is in trouble.
         """
-        await self._producer.send_and_wait(self._topics.runs, key=run_id.encode(), value=None, partition=PARTITION)
+        topic, key = self._topics.runs, run_id.encode()
+        await self._answered(self._producer.send_and_wait(topic, key=key, value=None, partition=PARTITION))
+
+    async def _answered(self, work: Coroutine[Any, Any, T]) -> T:
+        late = KafkaTimeoutError(f"the broker has not answered for {self._answer_s:.0f} s")
+        return await within(work, self._answer_s, late)
 
     async def _queued(self, delivery: Delivery) -> "asyncio.Future[Any]":
         record = later(delivery, 0, self._topics)

@@ -6,8 +6,10 @@ run without a name, or whose name has been silent for LEASE_S, is taken by whoev
 the transactional id decides.
 
 Paced, so that nothing waits behind a replay: no more than MOST_AHEAD records that workers have not settled are in
-`.now`. Workers commit once a second, so that is also about what all replays together send in a second, however fast
-their receivers are: live traffic, which nothing bounds, goes at many times that.
+`.now`, shared alike by the runs that go on. Workers commit once a second, so that is also about what all replays
+together send in a second, however fast their receivers are: live traffic, which nothing bounds, goes at many times
+that. A slow receiver holds what its run has sent before others came, and not their shares too: so there may be more
+for a while, and never more than MOST_AT_ALL.
 """
 
 import asyncio
@@ -20,7 +22,7 @@ from aiokafka.errors import KafkaError
 
 from relay.clock import Clock
 from relay.config import Config
-from relay.ending import unless
+from relay.ending import unless, within
 from relay.errors import RelayError
 from relay.model import State
 from relay.replay.backlog import Backlog
@@ -29,15 +31,18 @@ from relay.replay.carry import Carry, Delivered
 from relay.replay.outbox import Outbox, Overtaken
 from relay.replay.runs import is_old
 from relay.replay.values import MOST_AT_ONCE, Run
+from relay.store.edits import Unreadable
 
 log = structlog.get_logger()
 
 MOST_AHEAD = MOST_AT_ONCE  # a lane takes 1,000 and has 5 s for them: a test send behind these is out within 2 s
+MOST_AT_ALL = 3 * MOST_AHEAD  # what eight runs come to when each holds its share of when it came: 1 + 1/2 ... + 1/8
 MOST_RUNS = 8  # carried on at once: each has three connections
 LEASE_S = 10.0  # as long as a killed worker's partitions stand still
 LOOK_S = 0.1  # between looks while everything waits for room
 IDLE_S = 2.0  # while nothing is ours
 AGAIN_S = 2.0  # before a run that met trouble is taken on again
+RELEASE_S = 2.0  # of the 5 that a console takes to end
 SWEEP_S = 3600.0  # between looks for runs that were over long ago
 
 
@@ -80,22 +85,21 @@ class Runner:
                     log.warning("runs.troubled", error=repr(error))
                     await unless(stop, asyncio.sleep(AGAIN_S))
         finally:
-            for carry, stack in self._carried.values():
-                async with stack:
-                    with suppress(KafkaError, RelayError, TimeoutError):
-                        await carry.release(carry.run.why)
+            await asyncio.gather(*(_released(carry, stack) for carry, stack in self._carried.values()))
 
     async def _round(self, stop: asyncio.Event, only: str | None, backlog: Backlog) -> None:
         self.board.changed.clear()
         await self._forget_old()
-        for run in sorted(self.board.runs.values(), key=lambda one: (one.created_at, one.id)):
+        running = [one for one in self.board.runs.values() if not one.is_over]  # others are kept for 30 d
+        for run in sorted(running, key=lambda one: (one.created_at, one.id)):
             if only in {None, run.id} and len(self._carried) < MOST_RUNS and self._is_free(run):
                 await self._take(run)
-        room = MOST_AHEAD - await backlog.count() if self._carried else 0
+        now = await backlog.look() if self._carried else {}
+        room = MOST_AT_ALL - sum(one.count for one in now.values())
+        share = MOST_AHEAD // max(1, len(self._carried))
         moved = False
-        carried = list(self._carried.values())
-        for behind, (carry, stack) in zip(range(len(carried), 0, -1), carried, strict=True):
-            sent = await self._step(carry, stack, -(-room // behind))  # what one leaves is for the others
+        for carry, stack in list(self._carried.values()):
+            sent = await self._step(carry, stack, min(room, share - carry.ahead(now)))
             room -= sent or 0
             moved |= sent is not None
         if not moved:
@@ -126,7 +130,8 @@ class Runner:
         if heard is None or heard.updated_at != run.updated_at:
             heard = self._heard[run.id] = Heard(run.updated_at, now_s)
         to = self.board.owner(run)
-        if run.worker is None and run.why is not None and to is not None and to.state is not State.ACTIVE:
+        is_held = isinstance(to, Unreadable) or (to is not None and to.state is not State.ACTIVE)
+        if run.worker is None and run.why is not None and is_held:
             return False  # it waits for its subscription, and says so
         return run.worker in {None, self.worker} or now_s - heard.at_s >= LEASE_S
 
@@ -144,7 +149,7 @@ class Runner:
         stack = AsyncExitStack()
         try:
             self._carried[run.id] = (await stack.enter_async_context(carry), stack)
-        except (KafkaError, RelayError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001  also a fault of the client's: the other runs go on
             self._trouble(run, error)
         else:
             log.info("run.taken", **_told(carry.run))
@@ -183,6 +188,13 @@ class Runner:
             async with Outbox(self.config) as outbox:
                 for run_id in old:
                     await outbox.forgotten(run_id)
+
+
+async def _released(carry: Carry, stack: AsyncExitStack) -> None:
+    """Others need not wait until we are taken for dead; where the broker does not say so in time, they do."""
+    async with stack:
+        with suppress(KafkaError, RelayError, TimeoutError):
+            await within(carry.release(carry.run.why), RELEASE_S, TimeoutError())
 
 
 def _told(run: Run) -> Mapping[str, object]:

@@ -99,6 +99,6 @@ class Scan:
         begins, ends = await bounds(self._consumer, self._open)
         for tp in self._open:
             if self._run.positions[tp.topic, tp.partition] > ends[tp]:
-                raise Replaced(f"{tp.topic}/{tp.partition} ends at {ends[tp]}: the topic was made anew meanwhile")
+                raise Replaced(f"{tp.topic} was made anew meanwhile")
         self._run = cut(self._run, {(tp.topic, tp.partition): at for tp, at in begins.items()})
         self._seek()

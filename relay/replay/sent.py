@@ -20,7 +20,7 @@ async def sent(
     config: Config, result: Mapping[str, Any], subscription: Subscription | None, keys: KeyRing | None
 ) -> Sent:
     """
-    What this attempt sent.
+    What this attempt sent; where no request was made, that nothing was.
 
     Args:
         config: Where the events are.
@@ -31,6 +31,8 @@ async def sent(
     Raises:
         Unreachable, NotAllowed: The broker does not answer, or refuses us.
     """
+    if result.get("request_headers") is None:  # deferred, dropped, or never made
+        return Sent(body=None, why="nothing was sent", headers={}, url=None)
     to = _opened(result, subscription, keys)
     body, why = body_of(result, event := await _event(config, result))
     shown = event if body is not None and isinstance(event, Event) else None

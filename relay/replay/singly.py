@@ -6,15 +6,16 @@ when they are sent, for nothing is left to be carried on.
 """
 
 import os
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import structlog
 from aiokafka.errors import KafkaError
 
 from relay.clock import Clock
 from relay.config import Config
-from relay.errors import Conflict, Invalid, Problem
+from relay.errors import Conflict, Invalid, Problem, RelayError
 from relay.model import EVENT_TYPES, Delivery, DeliveryId, Record, Source, State, Subscription
 from relay.pipeline.results import rfc3339
 from relay.refusals import lost
@@ -25,13 +26,18 @@ from relay.replay.outbox import Outbox
 from relay.replay.runs import run_id
 from relay.replay.trial import trial_delivery
 from relay.replay.values import MOST_AT_ONCE, Kind, Run, RunState
+from relay.store.edits import Unreadable
 from relay.store.history.values import Delivery as Told
 from relay.topics import Topics
 
 T = TypeVar("T")
+K = TypeVar("K")
 
 TOGETHER = 20  # looked up and sent at a time; 20 MiB at the most, unless RELAY_MAX_EVENT_BYTES says otherwise
 DOUBT = ", and some may have been sent"
+UNKNOWN = "the broker stopped answering: it may be on its way all the same"
+
+log = structlog.get_logger()
 
 
 def new_run(kind: Kind, subscription: Subscription, by: str, clock: Clock) -> Run:
@@ -54,7 +60,8 @@ class Singly:
     """
     Sends what is asked for.
 
-    Every method raises Unreachable when the broker does not answer, and NotAllowed when it refuses us.
+    Every method raises Unreachable when the broker does not answer, and NotAllowed when it refuses us: before anything
+    was sent, for whoever is told that it failed asks for all of it again.
     """
 
     config: Config
@@ -94,9 +101,8 @@ class Singly:
                 now_ms=self.clock.now_ms(),
             )
 
-        sources = {source: ident for ident, one in wanted.items() if (source := source_of(one)) is not None}
-        found = await self._sent(sources, lambda source, record: made(wanted[sources[source]], record))
-        answers |= {sources[source]: answer for source, answer in found.items()}
+        sources = {ident: source for ident, one in wanted.items() if (source := source_of(one)) is not None}
+        answers |= await self._sent(sources, lambda ident, record: made(wanted[ident], record))
         await self._told(run, list(answers.values()))
         return run.id, answers
 
@@ -107,9 +113,9 @@ class Singly:
         _few(places)
         topic, runs = Topics(self.config.topic_prefix).dead_letters, dict[str, Run]()
         outcomes: dict[str, list[str | None]] = {}
-        owners: dict[Source, str] = {}
+        owners: dict[tuple[int, int], str] = {}
 
-        def made(source: Source, letter: Record) -> Delivery | str:
+        def made(place: tuple[int, int], letter: Record) -> Delivery | str:
             given_up = delivery_of(letter)
             if isinstance(given_up, str):
                 return given_up if account is None else _NO_LETTER
@@ -118,42 +124,67 @@ class Singly:
             to = self.board.subscription(given_up.subscription_id)
             if to is None:
                 return "its subscription was deleted"
+            if isinstance(to, Unreadable):
+                return "its subscription cannot be read"
             if to.id not in runs:
                 runs[to.id] = new_run(Kind.REQUEUE, to, by, self.clock)
-            owners[source] = to.id
+            owners[place] = to.id
             return requeued(letter, to, run_id=runs[to.id].id, now_ms=self.clock.now_ms())
 
-        found = await self._sent([Source(topic, *place) for place in places], made)
-        for source, ident in owners.items():
-            outcomes.setdefault(ident, []).append(found[source])
+        found = await self._sent({place: Source(topic, *place) for place in places}, made)
+        for place, ident in owners.items():
+            outcomes.setdefault(ident, []).append(found[place])
         for ident, answers in outcomes.items():
             await self._told(runs[ident], answers)
-        return {(source.partition, source.offset): answer for source, answer in found.items()}
+        return found
 
     async def _sent(
-        self, sources: Iterable[Source], made: Callable[[Source, Record], Delivery | str]
-    ) -> dict[Source, str | None]:
-        """What became of each: None, it is sent; or why it is not."""
-        answers: dict[Source, str | None] = {}
-        for some in _some(list(dict.fromkeys(sources))):
-            chosen: dict[Source, Delivery] = {}
-            for source, record in (await records(self.config, some)).items():
-                one = record.why if isinstance(record, Gone) else made(source, record)
-                if isinstance(one, str):
-                    answers[source] = one
-                else:
-                    chosen[source] = one
-            if chosen:
-                problems = await self._through(lambda outbox, chosen=chosen: outbox.each(list(chosen.values())))  # type: ignore[misc]
-                answers |= dict(zip(chosen, problems, strict=True))
+        self, wanted: Mapping[K, Source], made: Callable[[K, Record], Delivery | str]
+    ) -> dict[K, str | None]:
+        """
+        What became of each: None, it is sent; or why it is not.
+
+        Several may be wanted of one place: a topic that was made anew has another event there, under another id.
+        """
+        answers: dict[K, str | None] = {}
+        for some in _some(list(wanted)):
+            try:
+                answers |= await self._together(some, wanted, made)
+            except RelayError as error:
+                if None not in answers.values():
+                    raise
+                log.warning("run.doubtful", error=str(error))
+                return dict.fromkeys(wanted, UNKNOWN) | answers
+        return answers
+
+    async def _together(
+        self, some: Sequence[K], wanted: Mapping[K, Source], made: Callable[[K, Record], Delivery | str]
+    ) -> dict[K, str | None]:
+        answers: dict[K, str | None] = {}
+        chosen: dict[K, Delivery] = {}
+        found = await records(self.config, list({wanted[key] for key in some}))
+        for key in some:
+            record = found[wanted[key]]
+            one = record.why if isinstance(record, Gone) else made(key, record)
+            if isinstance(one, str):
+                answers[key] = one
+            else:
+                chosen[key] = one
+        if chosen:
+            problems = await self._through(lambda outbox: outbox.each(list(chosen.values())))
+            answers |= dict(zip(chosen, problems, strict=True))
         return answers
 
     async def _told(self, run: Run, answers: Sequence[str | None]) -> None:
-        """Where anything of it was sent, it is a run that is over."""
+        """Where anything of it was sent, it is a run that is over; and it was sent, whether that can be told or not."""
         if sent := answers.count(None):
             over = replace(run, state=RunState.DONE, matched=len(answers), skipped=len(answers) - sent, sent=sent)
-            await self._through(lambda outbox: outbox.put([], over))
-            self.board.put(over)
+            try:
+                await self._through(lambda outbox: outbox.put([], over))
+            except RelayError as error:
+                log.warning("run.doubtful", run_id=run.id, error=str(error))
+            else:
+                self.board.put(over)
 
     async def _through(self, send: Callable[[Outbox], Awaitable[T]]) -> T:
         try:
@@ -171,6 +202,6 @@ def _few(asked: Sequence[object]) -> None:
         raise Invalid(Problem("ids", f"at most {MOST_AT_ONCE} at once: a replay sends more", str(len(asked))))
 
 
-def _some(sources: Sequence[Source]) -> Iterator[Sequence[Source]]:
-    for begin in range(0, len(sources), TOGETHER):
-        yield sources[begin : begin + TOGETHER]
+def _some(wanted: Sequence[K]) -> Iterator[Sequence[K]]:
+    for begin in range(0, len(wanted), TOGETHER):
+        yield wanted[begin : begin + TOGETHER]

@@ -8,13 +8,13 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from relay.broker import Broker
 from relay.config import Config
-from relay.errors import Invalid, Problem, TopicProblem, Unreachable
+from relay.errors import Conflict, Invalid, Problem, TopicProblem, Unreachable
 from relay.model import Subscription
 from relay.replay.carry import Delivered
 from relay.replay.choose import index_of, replayed
 from relay.replay.lookup import FIND_S, bounds, reader
 from relay.replay.ranges import ranges, remaining
-from relay.replay.scan import Scan
+from relay.replay.scan import Batch, Replaced, Scan
 from relay.replay.values import Place, Preview, Run, Wish, forecast
 
 BATCH = 1_000  # records looked at between two looks at the clock; some 50 ms
@@ -69,13 +69,14 @@ async def surveyed(
     What this run would come to: counted, or where that takes longer than so many seconds, estimated from its first.
 
     Raises:
-        Unreachable, NotAllowed, KafkaError: The broker does not answer, or refuses us.
+        Unreachable, NotAllowed: The broker does not answer, or refuses us.
+        Conflict: The topic was made anew meanwhile.
     """
     index, matched, to_send, now = index_of(to), 0, 0, run
     began_s = heard_s = time.monotonic()
     async with Scan(config, run, committed_only=committed_only) as scan:
         while remaining(now) and time.monotonic() - began_s < seconds:
-            batch = await scan.batch(BATCH)
+            batch = await _batch(scan)
             now = batch.run
             if batch.records:
                 heard_s = time.monotonic()
@@ -99,6 +100,15 @@ async def surveyed(
         exact=exact,
         note=forecast(to),
     )
+
+
+async def _batch(scan: Scan) -> Batch:
+    try:
+        return await scan.batch(BATCH)
+    except Replaced as why:
+        raise Conflict(f"{why}: ask once more") from None
+    except TimeoutError:
+        raise Unreachable("the broker does not say where the events topics begin and end: try again") from None
 
 
 async def _places(config: Config) -> list[Place]:

@@ -86,7 +86,7 @@ class Writer:
             Unreachable, NotAllowed: As of `Broker`.
             TopicProblem: There is no such topic.
         """
-        if self._transactions is None:
+        if self._transactions is None or self._missing:  # which may have been made meanwhile
             async with Broker(self._config) as broker:
                 transactions = (await broker.capabilities()).transactions
                 if transactions:

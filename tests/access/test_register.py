@@ -102,6 +102,7 @@ def test_whatever_comes_in_pieces_or_at_once_is_the_same(steps: list[tuple[int, 
 
     assert read.all() == followed.all()
     for register in (read, followed):
+        assert bool(fold(log, {})) == bool(register)
         for number in range(1, 5):
             assert register.by_id(f"tok_{number}") == register.by_hash(a_token(number).hash)
 

@@ -10,6 +10,7 @@ from typing import Any
 import orjson
 from aiohttp import ClientResponse, ClientSession
 
+from relay.console.pages.visit import FORM
 from relay.embedded import EmbeddedBroker
 from tests.api.driver import OPERATIONS, Console, hook, produced, told
 from tests.contracts.postgresql import Server
@@ -195,6 +196,33 @@ async def test_life_and_readiness_are_anybodys_and_figures_an_operators(console:
     assert 403 == refused
     assert 'relay_console_requests_total{route="/readyz",status="200"} ' in figures
     assert "default-src 'none'" in (await console.get("/livez", token=None)).headers["content-security-policy"]
+
+
+async def test_a_redelivery_of_which_nothing_is_sent_is_no_run(console: Console) -> None:
+    """Nor is it in the audit; of each delivery it says why."""
+    await console.post(HOOKS, hook(id="made-later"))
+    await told(console, a_result(970, subscription_id="made-later"))
+    ident = a_result(970)["delivery_id"]
+
+    answer = (await console.post("/api/v1/redeliveries", {"deliveries": [ident]})).json
+    newest = (await console.get("/api/v1/audit?limit=1")).json["items"][0]
+
+    assert [] == answer["runs"]
+    assert [(ident, False)] == [(one["id"], one["sent"]) for one in answer["deliveries"]]
+    assert "made-later" == newest["subject"]
+    assert "subscription.created" == newest["action"]
+
+
+async def test_what_is_no_form_does_nothing_on_a_page(console: Console) -> None:
+    """Not where nothing of it is read either: what relay sends to receivers is JSON."""
+    for path in ("/replays/run_1/cancel", "/deliveries/dlv_1/redeliver", "/access/tok_1/revoke"):
+        answers = [
+            await console.call("POST", path, b"{}"),
+            await console.call("POST", path),
+            await console.call("POST", path, b"", Content_Type=FORM),
+        ]
+
+        assert [415, 415, 404] == [answer.status for answer in answers], path
 
 
 async def test_a_stream_goes_on_where_it_was(console: Console) -> None:

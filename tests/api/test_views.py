@@ -7,7 +7,9 @@ from relay.console.ages import LATE_S, aged
 from relay.console.etags import etag, matches
 from relay.model import Sealed, Secret, Subscription, SubscriptionId
 from relay.replay.shown import Sent
+from relay.replay.values import Lost, Preview
 from relay.store.history.values import Age, Gap
+from tests.replay.made import a_run
 from tests.store.history.results import NOON_MS, a_row
 
 ONE = Subscription(
@@ -39,6 +41,22 @@ def test_what_was_sent_is_text_or_base64() -> None:
         return told["body"], told["body_encoding"]
 
     assert [("é", None), ("/w==", "base64"), (None, None)] == [shown(one) for one in ("é".encode(), b"\xff", None)]
+
+
+def test_offsets_and_what_was_read_are_shown_to_whoever_may_see_every_account() -> None:
+    """They count what all accounts write; whoever is bound to one learns how its own events fare, and no more."""
+    place, figures = ("leads.events", 0), {"matched": 2, "sent": 1, "skipped": 1, "read": 900}
+    at = {"starts": {place: 100}, "positions": {place: 1000}, "until": {place: 2000}}
+    run = a_run(**figures, **at, lost=(Lost(topic=place[0], partition=0, first=50, end=100),))
+    preview = Preview(events=1900, matched=2, to_send=1, lost=run.lost, exact=True)
+
+    whole, bound = views.run(run, account=None), views.run(run, account="acc_1")
+    counted, told = views.preview(preview, account=None), views.preview(preview, account="acc_1")
+
+    assert (900, {"leads.events/0": 100}, 1900) == (whole["read"], whole["starts"], counted["events"])
+    hidden = {"starts", "positions", "until", "lost", "read"}
+    assert dict.fromkeys(hidden) == {name: bound[name] for name in bound if bound[name] != whole[name]}
+    assert {"events": None, "lost": None} == {name: told[name] for name in told if told[name] != counted[name]}
 
 
 def test_an_age_is_told_in_words_once_it_matters() -> None:

@@ -242,7 +242,7 @@ def test_deliveries_of_the_history_are_sent_once_more(published: Relay) -> None:
     assert 1 == done.status
     why = {row["id"]: row["why"] for row in done.json}
     assert why[ident] is None
-    assert why[gone["delivery_id"]].startswith(f"{record.topic}/{record.partition} ends at")
+    assert why[gone["delivery_id"]].startswith(f"{record.topic}/{record.partition} ends before it")
     (delivery,) = sent()
     assert (ident, "redelivery") == (delivery.id, delivery.trigger)
     assert 3 == unknown.status

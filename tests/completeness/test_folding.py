@@ -104,6 +104,18 @@ def test_what_the_group_has_committed_beyond_what_is_told() -> None:
     assert [(11, 30)] == [(one.first, one.end) for one in ledgers.ranges({}) if one.unknown]
 
 
+def test_what_came_in_this_time_and_was_committed_is_told_or_unknown() -> None:
+    """Also where nobody told of the partition, or only of what came later; not what came before, nor what is open."""
+    ledgers = Ledgers()
+    ledgers.add(of(0, first=20, end=21))
+    for partition, (offset, came) in enumerate(((21, 5), (30, 12), (30, 30), (30, 40), (30, None))):
+        ledgers.committed((AT[0], partition), offset, came)
+
+    assert [(0, 5, 20), (1, 12, 30)] == [
+        (one.partition, one.first, one.end) for one in ledgers.ranges({}) if one.unknown
+    ]
+
+
 def test_a_lost_range_is_told_once() -> None:
     """However many workers found it."""
     lost = Lost(*AT, 3, 9)
@@ -150,3 +162,14 @@ def test_a_run_without_end_is_counted_at_once() -> None:
     (one,) = ranges(told)
 
     assert (1 << 27, 0) == (one.events, one.matches)
+
+
+def test_whoever_waits_is_told_that_it_moves_on() -> None:
+    """For each bucket: a command takes one that stands still for one whose broker is gone."""
+    ledgers, moves = Ledgers(), list[None]()
+    ledgers.add(of(1, first=3))
+    ledgers.add(of(1, first=9 * BUCKET))
+
+    ledgers.ranges({}, lambda: moves.append(None))
+
+    assert 2 == len(moves)

@@ -51,6 +51,9 @@ class Peer:
         return self.heard[-1]
 
     async def says(self, data: bytes) -> None:
+        """Raises ConnectionError once they have left."""
+        if self.writer.transport.is_closing():  # uvloop's would raise a RuntimeError
+            raise ConnectionResetError("they have left")
         self.writer.write(data)
         await self.writer.drain()
 

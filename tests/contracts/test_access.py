@@ -382,6 +382,20 @@ async def test_of_consoles_that_start_at_once_one_makes_the_first_token(on_kafka
 
 
 @pytest.mark.kafka
+async def test_a_console_that_starts_where_there_are_tokens_takes_nobodys_turn(on_kafka: Config) -> None:
+    """Whoever makes one meanwhile is not fenced; also where the only record cannot be read."""
+    topic = Topics(on_kafka.topic_prefix).tokens
+    async with AIOKafkaProducer(**kafka_settings(on_kafka), transactional_id=topic) as rival:
+        async with rival.transaction():
+            await rival.send_and_wait(topic, key=b"tok_1", value=b"{}", partition=0)
+        async with rival.transaction(), following(on_kafka) as console:
+            assert await console.first_token() is None
+            await rival.send_and_wait(topic, key=b"tok_2", value=b"{}", partition=0)
+
+    assert await Access(on_kafka).first_token() is None
+
+
+@pytest.mark.kafka
 async def test_tokens_made_at_once_are_all_there(on_kafka: Config) -> None:
     """Each by a connection of its own."""
     made = await asyncio.gather(*(Access(on_kafka).create(name=f"n{n}", scope="read", by=ROOT) for n in range(3)))
@@ -412,12 +426,18 @@ async def test_a_missing_topic_is_told_with_the_command_and_not_made_by_asking(k
 
 @pytest.mark.kafka
 async def test_where_there_is_no_audit_yet_tokens_are_made_without(kafka: str, prefix: str) -> None:
-    """An installation whose topics were made one by one."""
+    """An installation whose topics were made one by one; from when it is there, with one."""
     config = a_config(kafka, prefix)
     async with Broker(config) as broker:
         made = wanted(config, events_partitions=1, brokers=1)
         await broker.create([one for one in made if one.name == Topics(prefix).tokens])
 
-    token, _ = await Access(config).create(name="CI", scope="read", by=ROOT)
+    access = Access(config)
+    token, _ = await access.create(name="CI", scope="read", by=ROOT)
 
-    assert [token] == await Access(config).read()
+    assert [token] == await access.read()
+
+    await make_topics(config)
+    await access.revoke(token.id, by=ROOT)
+
+    assert [Action.TOKEN_REVOKED] == [one.action for one in (await Audit(config).page()).entries]

@@ -662,9 +662,10 @@ async def test_a_store_that_is_locked_is_unavailable_and_then_goes_on(url: str) 
         assert 2 == len(await everything(store, Search(), account=None))
 
 
-async def test_a_password_is_in_no_message() -> None:
+@pytest.mark.parametrize("address", ["relay:hush@127.0.0.1:1/history", "127.0.0.1:1/history?user=relay&password=hush"])
+async def test_a_password_is_in_no_message(address: str) -> None:
     """Nor is the statement, which holds people's data."""
-    store = SqlHistory("postgresql+asyncpg://relay:hush@127.0.0.1:1/history")
+    store = SqlHistory(f"postgresql+asyncpg://{address}")
 
     with pytest.raises(Unavailable) as raised:
         await store.age()
@@ -679,6 +680,34 @@ def test_a_history_in_memory_is_none(address: str) -> None:
     """It would be gone with its process."""
     with pytest.raises(HistoryProblem, match="name a file"):
         SqlHistory(address)
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("postgresql+asyncpg://relay:hush@db:port/history", "no URL"),
+        ("postgresql+asyncpg://relay:hush@127.0.0.1:1/history?bogus=hush", "options"),
+        ("postgresql+asyncpg://relay:hush@127.0.0.1:1/history?prepared_statement_cache_size=hush", "options"),
+        ("sqlite+aiosqlite:///x.db?timeout=hush", "options"),
+    ],
+)
+async def test_a_url_that_leads_nowhere_is_told_by_its_setting(
+    address: str, why: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is asked where that can be seen, and else when it is; without a word of it."""
+    monkeypatch.chdir(tmp_path)
+
+    async def asked() -> None:
+        store = SqlHistory(address)
+        try:
+            await store.prepare()
+        finally:
+            await store.close()
+
+    with pytest.raises(HistoryProblem, match=f"RELAY_DATABASE_URL: .*{why}") as raised:
+        await asked()
+
+    assert "hush" not in str(raised.value)
 
 
 async def test_a_disk_that_is_full_is_told_and_nothing_is_torn(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ from relay.config import Config
 from relay.embedded import EmbeddedBroker
 from relay.errors import ConfigProblem, Conflict, NotFound, TopicProblem, Unreachable
 from relay.metrics import Metrics
-from relay.model import Event, Outgoing, State, Subscription, SubscriptionId
+from relay.model import Event, Outgoing, Record, State, Subscription, SubscriptionId
 from relay.pipeline.disable import Disable, Wish
 from relay.pipeline.health import Gone
 from relay.pipeline.match import Index
@@ -38,6 +38,7 @@ from relay.store import edits
 from relay.store.catalogue import Catalogue
 from relay.store.codec import encode, stored
 from relay.store.edits import Changes, Existing, Stored, Unreadable
+from relay.store.follow import TURN, Follower
 from relay.store.keyring import KeyRing
 from relay.store.sealing import made
 from relay.store.subscriptions import Subscriptions
@@ -506,6 +507,31 @@ async def test_a_record_whose_key_is_no_text_stops_nobody(config: Config) -> Non
 
         await in_force(lambda: ["crm"] == worker.matched())
         assert (2, 1) == worker.figures()
+
+
+async def test_a_long_topic_is_read_in_turns(config: Config) -> None:
+    """Whoever else is in this loop has a turn after so many records, also of what was fetched at once."""
+    topic, others, at_fetches = Topics(config.topic_prefix).subscriptions, 0, list[int]()
+    async with AIOKafkaProducer(**kafka_settings(config)) as producer:
+        await asyncio.gather(*[await producer.send(topic, key=b"k", partition=0) for _ in range(3 * TURN)])
+
+    class Watched(Follower):
+        async def _fetch(self) -> list[Record]:
+            at_fetches.append(others)
+            return await super()._fetch()
+
+    async def do_others() -> None:
+        nonlocal others
+        while True:
+            others += 1
+            await asyncio.sleep(0)
+
+    async with Watched(kafka_settings(config), topic, committed_only=False) as follower, asyncio.TaskGroup() as group:
+        task = group.create_task(do_others())
+        assert 3 * TURN == len(await follower.everything())
+        task.cancel()
+
+    assert 3 <= len(at_fetches) == len(set(at_fetches))
 
 
 async def test_a_worker_disables_what_it_called_and_nothing_that_has_changed_since(config: Config) -> None:

@@ -137,15 +137,21 @@ async def test_what_was_under_way_when_it_ended_is_sent_again(kafka: str, prefix
         assert 1 == len({ident for ident, _ in operator.ids})
 
 
-async def test_where_it_may_not_go_it_does_not(kafka: str, prefix: str, tmp_path: Path) -> None:
-    """The guard of deliveries is its guard too: the address is not allowed, and the log says so."""
+@pytest.mark.parametrize(("allowed", "is_console"), [("10.0.0.0/8", False), ("127.0.0.0/8", True)])
+async def test_where_it_may_not_go_it_does_not(
+    kafka: str, prefix: str, tmp_path: Path, *, allowed: str, is_console: bool
+) -> None:
+    """
+    The guard of deliveries is its guard too: the address is not allowed, or is the console's own at a port that the
+    system chose; and the log says so.
+    """
     async with an_operator() as operator:
-        config = a_config(kafka, prefix, tmp_path, operator.port, RELAY_ALLOW_NETWORKS="10.0.0.0/8")
+        config = a_config(kafka, prefix, tmp_path, operator.port, RELAY_ALLOW_NETWORKS=allowed)
         await made(config)
         with structlog.testing.capture_logs() as lines:
             stop = asyncio.Event()
             async with asyncio.TaskGroup() as group:
-                group.create_task(Forward(config).run(stop))
+                group.create_task(Forward(config).run(stop, port=operator.port if is_console else None))
                 await until(lambda: any(line["event"] == "notices.forwarding" for line in lines))
                 await write(config, told(Kind.DISABLED, "first"))
                 await until(lambda: any(line["event"] == "notice.delayed" for line in lines))

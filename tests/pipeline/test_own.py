@@ -18,15 +18,20 @@ async def test_a_place_is_known_by_its_name_and_by_its_addresses() -> None:
 
 
 def test_the_rules_are_the_configurations_and_nothing_of_relays_own_is_called() -> None:
-    """The listener, the brokers, and the proxy, whatever is allowed."""
+    """The listeners, the brokers, and the proxy, whatever is allowed."""
     config = Config(
-        allow_http=True, allow_networks=CONFIG.allow_networks, allow_metadata=True, egress_proxy=Proxy("10.0.0.7", 3128)
+        allow_http=True,
+        allow_networks=CONFIG.allow_networks,
+        allow_metadata=True,
+        console_address=("10.0.0.8", 8080),
+        egress_proxy=Proxy("10.0.0.7", 3128),
     )
+    theirs = (LISTENER, BROKER, ("10.0.0.8", 8080), ("10.0.0.7", 3128))
 
     egress = Own(config, {LISTENER, BROKER}).egress()
 
-    assert [OWN] * 3 == [egress.refusal(*place) for place in (LISTENER, BROKER, ("10.0.0.7", 3128))]
-    assert [None, None] == [egress.refusal(host, 443) for host in ("10.0.0.1", "10.0.0.7")]
+    assert [OWN] * 4 == [egress.refusal(*place) for place in theirs]
+    assert [None] * 3 == [egress.refusal(host, 443) for host in ("10.0.0.1", "10.0.0.7", "10.0.0.8")]
     assert None is egress.of("a").refusal("fd00:ec2::254", 443)
     assert egress.of("b").refusal("fd00::1", 443)
     assert {"http", "https"} == egress.schemes

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relay.console import views
 from relay.pipeline.results import dead_letter
 from relay.pipeline.results import letter as buried
 from relay.replay.letters import DeadLetter, Looked, cursor_of, letter, newest, opened, place, shown
@@ -34,6 +35,12 @@ def test_a_letter_tells_whose_it_was_and_why() -> None:
     )
     assert (len(out.value or b""), 5, False) == (one.size, len(one.value), one.truncated)
     assert "leads.events/0/42" == one.source
+
+
+@pytest.mark.parametrize("at_ms", [-1, 0, NOON_MS, 1 << 62])
+def test_whatever_time_a_letter_claims_it_can_be_shown(at_ms: int) -> None:
+    """Whoever writes to the topic says when that was."""
+    assert views.letter(a_letter(at_ms=at_ms))["at"] == shown(a_letter(at_ms=at_ms))["at"]
 
 
 def test_what_could_not_be_read_is_nobodys() -> None:

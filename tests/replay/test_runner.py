@@ -7,10 +7,11 @@ import pytest
 
 from relay.clock import ManualClock
 from relay.config import Config
-from relay.model import State, Subscription
+from relay.model import State
 from relay.replay.board import Board
 from relay.replay.runner import LEASE_S, Runner
 from relay.replay.values import Run, RunState, forecast
+from relay.store.edits import Stored, Unreadable
 from tests.builders import a_subscription
 from tests.replay.made import a_run
 
@@ -21,7 +22,7 @@ async def delivered(_: object) -> set[str]:
     return set()
 
 
-def runner(clock: ManualClock, *, to: Subscription | None = None, history: bool = True) -> Runner:
+def runner(clock: ManualClock, *, to: Stored | None = None, history: bool = True) -> Runner:
     board = Board(CONFIG, transactions=True)
     board._subscriptions[a_subscription().id] = to or a_subscription()
     return Runner(
@@ -79,11 +80,13 @@ async def test_what_asks_for_the_history_is_left_to_who_has_one() -> None:
     assert is_free(one, a_run())
 
 
-@pytest.mark.parametrize("state", [State.PAUSED, State.DISABLED])
-async def test_a_run_that_waits_for_its_subscription_is_left_alone_once_that_is_said(state: State) -> None:
-    """And is taken on when that is active again."""
+@pytest.mark.parametrize(
+    "to", [a_subscription(state=State.PAUSED), a_subscription(state=State.DISABLED), Unreadable("of tomorrow", None)]
+)
+async def test_a_run_that_waits_for_its_subscription_is_left_alone_once_that_is_said(to: Stored) -> None:
+    """And is taken on when that is active again, or can be read."""
     clock = ManualClock()
-    waiting, resumed = runner(clock, to=a_subscription(state=state)), runner(clock)
+    waiting, resumed = runner(clock, to=to), runner(clock)
 
     assert is_free(waiting, a_run())
     assert not is_free(waiting, a_run(why="waits"))

@@ -1,14 +1,13 @@
 """What a person may have sent, over HTTP. Edge (aiohttp)."""
 
-from dataclasses import asdict
 from http import HTTPStatus
 
 from aiohttp import web
 
+from relay.console import views
 from relay.console.api.answers import answer, asker, body, query
 from relay.console.api.asked import Asked
 from relay.console.api.repeats import once
-from relay.replay.runs import shown
 from relay.replay.values import MOST_AT_ONCE, Wish
 
 RUNS = "/api/v1/runs"
@@ -60,7 +59,7 @@ async def previewed(request: web.Request) -> web.Response:
     subscription_id, wish = asked.needed("subscription_id"), _wish(asked)
     asked.done()
     told = await desk.preview(who, subscription_id, wish)
-    return answer(asdict(told))
+    return answer(views.preview(told, account=who.account))
 
 
 async def replayed(request: web.Request) -> web.Response:
@@ -69,25 +68,25 @@ async def replayed(request: web.Request) -> web.Response:
     subscription_id, wish = asked.needed("subscription_id"), _wish(asked)
     asked.done()
     one = await desk.replay(who, subscription_id, wish)
-    return answer(shown(one), HTTPStatus.ACCEPTED, Location=f"{RUNS}/{one.id}")
+    return answer(views.run(one, account=who.account), HTTPStatus.ACCEPTED, Location=f"{RUNS}/{one.id}")
 
 
 async def cancelled(request: web.Request) -> web.Response:
     desk, who = asker(request)
     (await body(request, needed=False)).done()
-    return answer(shown(await desk.cancel(who, request.match_info["id"])))
+    return answer(views.run(await desk.cancel(who, request.match_info["id"]), account=who.account))
 
 
 async def runs(request: web.Request) -> web.Response:
     desk, who = asker(request)
     query(request).done()
-    return answer({"items": [shown(one) for one in await desk.runs(who)]})
+    return answer({"items": [views.run(one, account=who.account) for one in await desk.runs(who)]})
 
 
 async def run(request: web.Request) -> web.Response:
     desk, who = asker(request)
     query(request).done()
-    return answer(shown(await desk.run(who, request.match_info["id"])))
+    return answer(views.run(await desk.run(who, request.match_info["id"]), account=who.account))
 
 
 ROUTES = [

@@ -21,13 +21,13 @@ class Burying(Seat):
     ) -> tuple[list[DeadLetter], str | None]:
         """Some, newest first, each with the beginning of its value; and what asks for those before them."""
         who.require(Scope.READ)
-        async with self._means.asking:
+        async with self._means.asking.of(who.account):
             return await DeadLetters(self._means.config).page(account=who.account, cursor=cursor, limit=limit)
 
     async def dead_letter(self, who: Principal, partition: int, offset: int) -> DeadLetter:
         """With all of its value."""
         who.require(Scope.READ)
-        async with self._means.asking:
+        async with self._means.asking.of(who.account):
             one = await DeadLetters(self._means.config).one(partition, offset, account=who.account)
         if one is None:
             raise NotFound("there is no such dead letter, or no longer")
@@ -38,7 +38,7 @@ class Burying(Seat):
         who.require(Scope.WRITE)
         if not 1 <= len(places) <= MOST_AT_ONCE:
             raise Invalid(Problem("places", f"takes 1 to {MOST_AT_ONCE}", str(len(places))))
-        async with self._means.asking:
+        async with self._means.asking.of(who.account):
             outcomes = await self._means.replays.get().requeue(places, account=who.account, by=who.name)
         sent = [f"{partition}/{offset}" for (partition, offset), why in outcomes.items() if why is None]
         if sent:

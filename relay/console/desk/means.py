@@ -1,8 +1,8 @@
 """What a desk works with."""
 
-import asyncio
-from contextlib import suppress
 from dataclasses import dataclass, field
+
+import structlog
 
 from relay.access.audit import Audit
 from relay.access.store import Access
@@ -13,7 +13,8 @@ from relay.console.live import Live
 from relay.console.opening import Opening
 from relay.console.reconciling import Reconciler
 from relay.console.roster import Roster
-from relay.errors import TopicProblem
+from relay.console.turns import Turns
+from relay.errors import RelayError, TopicProblem
 from relay.notices.posted import Notices
 from relay.pipeline.results import rfc3339
 from relay.replay.service import Replays
@@ -21,7 +22,7 @@ from relay.store.entry import Action, AuditEntry
 from relay.store.history.port import History
 from relay.store.keyring import KeyRing
 
-QUESTIONS = 8  # to the broker's logs at once: each is a connection of its own, and a page of records
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +40,7 @@ class Means:
     notices: Opening[Notices]
     audit: Audit
     reconciler: Reconciler
-    asking: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(QUESTIONS))
+    asking: Turns = field(default_factory=Turns)
 
 
 class Seat:
@@ -58,12 +59,17 @@ class Seat:
         """
         It was done, and is written down; on an installation without that topic it goes on without, as edits do.
 
-        Raises:
-            Unreachable: It was done, and is not.
+        Never raises for the broker's: whoever were told that it failed would have it done once more. What cannot be
+        written is logged.
         """
         at = rfc3339(self._means.clock.now_ms())
         entry = AuditEntry(
             at=at, actor=who.name, action=action, account_id=account_id, subject=subject, details=details
         )
-        with suppress(TopicProblem):
+        try:
             await self._means.audit.record(entry)
+        except TopicProblem:
+            return
+        except RelayError as error:
+            done = {"actor": entry.actor, "action": str(entry.action), "subject": subject, "details": details}
+            log.error("audit.failed", **done, account_id=account_id, error=str(error))  # noqa: TRY400  no fault of ours

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from relay.access.values import Principal, Scope
 from relay.console.desk import whose
 from relay.console.desk.means import Seat
-from relay.errors import Conflict, Invalid, NotFound, Problem
+from relay.errors import Conflict, Invalid, NotFound, Problem, Unreachable
 from relay.model import Subscription
+from relay.replay.singly import UNKNOWN
 from relay.replay.values import MOST_AT_ONCE, Preview, Run, Wish
 from relay.settings import shown
 from relay.store.edits import Unreadable
@@ -22,7 +23,7 @@ NOT_FOUND = "there is no such delivery"
 class Redelivered:
     """What became of each delivery that was asked for."""
 
-    runs: tuple[str, ...]  # one of each subscription
+    runs: tuple[str, ...]  # one of each subscription that anything was sent to
     outcomes: Mapping[str, str | None]  # by delivery id, as asked; None: it is on its way, else why it is not
 
 
@@ -55,28 +56,32 @@ class Sending(Seat):
                 of.setdefault(detail.delivery.subscription_id, []).append(detail.delivery)
         if not of:
             raise NotFound(NOT_FOUND)
-        runs = []
+        runs: list[str] = []
         for subscription_id, deliveries in of.items():
             try:
                 subscription = self._subscription(who, subscription_id)
+                async with self._means.asking.of(who.account):
+                    run_id, told = await self._means.replays.get().redeliver(subscription, deliveries, by=who.name)
             except (NotFound, Conflict) as why:
                 outcomes |= {one.delivery_id: str(why) for one in deliveries}
                 continue
-            async with self._means.asking:
-                run_id, told = await self._means.replays.get().redeliver(subscription, deliveries, by=who.name)
+            except Unreachable:
+                if not runs:
+                    raise  # nothing was sent, and all of it may be asked for again
+                outcomes |= {one.delivery_id: UNKNOWN for one in deliveries}
+                continue
             outcomes |= told
-            runs.append(run_id)
-            sent = sum(one is None for one in told.values())
-            await self._audit(
-                who, Action.REDELIVERED, subscription.account_id, subscription_id, run_id=run_id, deliveries=sent
-            )
+            if sent := sum(one is None for one in told.values()):
+                runs.append(run_id)
+                details = {"run_id": run_id, "deliveries": sent}
+                await self._audit(who, Action.REDELIVERED, subscription.account_id, subscription_id, **details)
         return Redelivered(runs=tuple(runs), outcomes=outcomes)
 
     async def preview(self, who: Principal, subscription_id: str, wish: Wish) -> Preview:
         """What a replay would send, before there is one."""
         who.require(Scope.WRITE)
         subscription = self._subscription(who, subscription_id)
-        async with self._means.asking:
+        async with self._means.asking.of(who.account):
             return await self._means.replays.get().preview(subscription, wish)
 
     async def replay(self, who: Principal, subscription_id: str, wish: Wish) -> Run:

@@ -42,7 +42,7 @@ class Telling(Seat):
         one = self._means.roster.all().get(SubscriptionId(detail.delivery.subscription_id))
         subscription = one if isinstance(one, Subscription) and who.sees(one.account_id) else None
         keys = self._means.keys if who.may(Scope.WRITE) else None
-        async with self._means.asking:
+        async with self._means.asking.of(who.account):
             return await sent(self._means.config, result, subscription, keys)
 
     async def overview(

@@ -88,7 +88,7 @@ class Trying(Seat):
             theirs = newest is not None and who.sees(newest.lead_account_id)
             if newest is not None and theirs and newest.event_topic is not None:
                 source = Source(newest.event_topic, newest.event_partition or 0, newest.event_offset or 0)
-                async with self._means.asking:
+                async with self._means.asking.of(who.account):
                     record = (await records(self._means.config, [source]))[source]
                 if not isinstance(record, Gone):
                     event = read_event(record, max_bytes=self._means.config.max_event_bytes)

@@ -51,6 +51,8 @@ def shown(report: Report) -> Proof:
     if report.ok and not report.ranges:
         tone, title, text = "plain", "Nothing was read in that time.", "So there is nothing to prove."
     if unknown:
+        if report.ok:
+            tone, title = "plain", "Nothing is known to be missing."
         text += f" Of {words.count(unknown)} offsets nothing can be proved."
     names = ("matches", "delivered", "pending", "gave_up", "dropped", "missed")
     labels = ("Matches", "Delivered", "Pending", "Gave up", "Dropped", "Missing")

@@ -24,7 +24,10 @@ async def listed(visit: Visit) -> web.Response:
     known = await names(visit, [one.subscription_id for one in shown])
     return await visit.page(
         "replays.html",
-        rows=[running.row(one, known.get(one.subscription_id, one.subscription_id)) for one in shown],
+        rows=[
+            running.row(one, known.get(one.subscription_id, one.subscription_id), account=visit.who.account)
+            for one in shown
+        ],
         more=len(runs) - len(shown),
     )
 
@@ -33,7 +36,8 @@ async def one(visit: Visit) -> web.Response:
     """One of them."""
     run = await visit.desk.run(visit.who, visit.id)
     known = await names(visit, [run.subscription_id])
-    return await visit.page("replay.html", run=running.row(run, known.get(run.subscription_id, run.subscription_id)))
+    webhook = known.get(run.subscription_id, run.subscription_id)
+    return await visit.page("replay.html", run=running.row(run, webhook, account=visit.who.account))
 
 
 async def new(visit: Visit) -> web.Response:
@@ -51,7 +55,8 @@ async def start(visit: Visit) -> web.StreamResponse:
         return await _form(visit, wished, problems=wished.problems)
     try:
         if forms.text(written, "do") == "count":
-            forecast = wishes.forecast(await visit.desk.preview(visit.who, wished.subscription_id, wished.wish))
+            preview = await visit.desk.preview(visit.who, wished.subscription_id, wished.wish)
+            forecast = wishes.forecast(preview, account=visit.who.account)
             return await _form(visit, wished, forecast=forecast)
         run = await visit.desk.replay(visit.who, wished.subscription_id, wished.wish)
     except (Invalid, Conflict) as error:

@@ -83,15 +83,15 @@ def read_offsets(typed: str) -> dict[Place, int]:
     return offsets
 
 
-def forecast(preview: Preview) -> Forecast:
-    """What people read before they start it."""
+def forecast(preview: Preview, *, account: str | None) -> Forecast:
+    """What people read before they start it; of who is bound to an account, nothing that counts others' events too."""
     about = "" if preview.exact else "about "
     notes = [] if preview.exact else ["Too many to count while you wait: estimated from the first of them."]
-    notes += [missing(one) for one in preview.lost]
+    notes += [missing(one, account=account) for one in preview.lost]
     notes += [preview.note] if preview.note else []
     return Forecast(
         figures=[
-            ("Events to read", words.count(preview.events)),
+            *([("Events to read", words.count(preview.events))] if account is None else []),
             ("Wanted by the webhook", about + words.count(preview.matched)),
             ("To send", about + words.count(preview.to_send)),
         ],

@@ -209,14 +209,14 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def size(number: int | None) -> str:
+def size(number: object) -> str:
     """
-    In powers of 1024.
+    In powers of 1024; whoever wrote the record, a size that is no number is none.
 
-    >>> size(999), size(4_096), size(3_000_000), size(None)
+    >>> size(999), size(4_096), size(3_000_000), size("999")
     ('999 B', '4.0 KiB', '2.9 MiB', '–')
     """
-    if number is None:
+    if type(number) is not int:
         return NONE
     if number < 1024:  # noqa: PLR2004  a KiB
         return f"{number} B"

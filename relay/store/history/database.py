@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -45,6 +45,7 @@ POSTGRESQL = {
     "enable_seqscan": "off",
     "enable_bitmapscan": "off",
 }
+OPTIONS = "RELAY_DATABASE_URL: its driver does not take the options that stand behind the question mark"
 NO_FILE = (0, 0)  # device and number of none
 REFUSED_STATES = ("22", "23", "54")  # PostgreSQL's classes: data, constraints, limits of a row
 
@@ -61,17 +62,23 @@ class Database:
         Raises:
             HistoryProblem: It cannot be a history.
         """
-        self._url = make_url(url)
+        try:
+            self._url = make_url(url)
+        except (ArgumentError, ValueError):
+            raise HistoryProblem("RELAY_DATABASE_URL: it is no URL of a database") from None
         self.dialect = self._url.get_backend_name()
         self._path = Path(self._url.database or "") if self.dialect == "sqlite" else None
         if self._path is not None and self._path.name in ("", ":memory:"):
             raise HistoryProblem("RELAY_DATABASE_URL: a history in memory is gone with its process: name a file")
         self._file: tuple[int, int] | None = None
-        self._reader = self._engine("BEGIN", READERS)
-        self._writer = self._engine("BEGIN IMMEDIATE", 1)
+        try:
+            self._reader = self._engine("BEGIN", READERS)
+            self._writer = self._engine("BEGIN IMMEDIATE", 1)
+        except (ArgumentError, ValueError):
+            raise HistoryProblem(OPTIONS) from None
 
     def __str__(self) -> str:
-        return self._url.render_as_string(hide_password=True)
+        return self._url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password too
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
@@ -145,23 +152,35 @@ class Database:
     def _engine(self, begin: str, connections: int) -> AsyncEngine:
         options: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": READ_S}
         if self.dialect == "postgresql":
-            options["connect_args"] = {"server_settings": POSTGRESQL, "timeout": CONNECT_S}
-            return create_async_engine(self._url, pool_pre_ping=True, **options)
+            options |= {"connect_args": {"server_settings": POSTGRESQL, "timeout": CONNECT_S}, "pool_pre_ping": True}
         engine = create_async_engine(self._url, **options)
 
-        @event.listens_for(engine.sync_engine, "connect")
-        def tuned(connection: Any, _: object) -> None:  # noqa: ANN401  an adapter's
-            connection.isolation_level = None  # transactions begin as we say, and not at the first write
-            cursor = connection.cursor()
-            for name, value in SQLITE.items():
-                cursor.execute(f"PRAGMA {name}={value}")
-            cursor.close()
+        @event.listens_for(engine.sync_engine, "do_connect")
+        def connected(dialect: Any, _: object, arguments: Any, more: Any) -> Any:  # noqa: ANN401  a driver's
+            try:
+                return dialect.connect(*arguments, **more)
+            except (TypeError, ValueError):
+                raise HistoryProblem(OPTIONS) from None
 
-        @event.listens_for(engine.sync_engine, "begin")
-        def begun(connection: Any) -> None:  # noqa: ANN401
-            connection.exec_driver_sql(begin)
-
+        if self.dialect == "sqlite":
+            _tune(engine, begin)
         return engine
+
+
+def _tune(engine: AsyncEngine, begin: str) -> None:
+    """Of SQLite: each connection has its settings, and transactions begin as we say."""
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def tuned(connection: Any, _: object) -> None:  # noqa: ANN401  an adapter's
+        connection.isolation_level = None  # and not at the first write
+        cursor = connection.cursor()
+        for name, value in SQLITE.items():
+            cursor.execute(f"PRAGMA {name}={value}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Any) -> None:  # noqa: ANN401
+        connection.exec_driver_sql(begin)
 
 
 class _told:  # noqa: N801  reads as a function

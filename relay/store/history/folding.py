@@ -89,7 +89,7 @@ def fold(
 def merged(one: Delivery, other: Delivery) -> Delivery:
     """A delivery of all the attempts that both were made of, in whatever order they are given."""
     first = one if one.id < other.id else other
-    newest = one if (one.newest_ms, one.newest_id) > (other.newest_ms, other.newest_id) else other
+    newest = one if _newness(one, other) > _newness(other, one) else other
     delivered = [at for at in (one.delivered_ms, other.delivered_ms) if at is not None]
     both: tuple[Any, ...] = (*first[:_NEWEST], *newest[_NEWEST:])
     return Delivery(*both)._replace(
@@ -98,6 +98,15 @@ def merged(one: Delivery, other: Delivery) -> Delivery:
         bytes=one.bytes + other.bytes,
         delivered_ms=min(delivered, default=None),
     )
+
+
+def _newness(one: Delivery, other: Delivery) -> tuple[int, ...]:
+    """
+    Within a run the turn tells which is newer: each turn may be another worker's, whose clock is another. Beside
+    another run it is time that tells; a copy that was superseded is older than anything.
+    """
+    turns = one.run_id == other.run_id and one.newest_ms and other.newest_ms
+    return (one.attempt + one.deferrals if turns else 0, one.newest_ms, one.newest_id)
 
 
 def standing(changes: Iterable[tuple[Delivery | None, Delivery | None]]) -> dict[Holder, list[int]]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from relay.pipeline.decode import MAX_DEPTH, too_deep
 from relay.store.history.values import Attempt, Delivery, State, Unreadable
 
 MAX_RESULT_BYTES = 1024 * 1024  # the largest that relay writes: 64 KiB of a reply, six times that as JSON, 48 KiB more
@@ -20,6 +21,7 @@ MAX_WORD = 64  # characters of a verdict, a reason, a trigger
 MAX_INT = 2**63 - 1
 SUPERSEDED = "superseded"  # another copy of the delivery goes on, and it is that one which tells how it stands
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime.max.replace(tzinfo=UTC)  # a zone may tell of a later one, which nobody can write in UTC
 _MS = timedelta(milliseconds=1)
 
 STATES = {
@@ -61,6 +63,8 @@ def _read(id_: int, value: bytes | None) -> tuple[Attempt, Delivery]:
         raise Unfit(f"not JSON: {str(error)[:200]}") from None
     if type(raw) is not dict:
         raise Unfit("not a JSON object")
+    if too_deep(value, raw):  # what shows it nests it a little deeper, and writes JSON of 254 at most
+        raise Unfit(f"nested deeper than {MAX_DEPTH}")
     started_ms = _time(raw, "started_at")
     delivery = _delivery(raw, id_, started_ms, len(value))
     return Attempt(id_, id_, _text(raw, "attempt_id"), started_ms, text), delivery
@@ -140,7 +144,7 @@ def _time(raw: Mapping[str, Any], name: str) -> int:
         other = _ms(value)
         if other is not None:
             return other
-    raise Unfit(f"{name} is no time since 1970 with a zone")
+    raise Unfit(f"{name} is no time from 1970 to 9999 with a zone")
 
 
 @lru_cache(maxsize=1024)  # of the order of time: a batch holds the same few seconds again and again
@@ -153,4 +157,4 @@ def _ms(text: str) -> int | None:
         at = datetime.fromisoformat(text)
     except ValueError:
         return None
-    return None if at.tzinfo is None or at < _EPOCH else (at - _EPOCH) // _MS
+    return None if at.tzinfo is None or not _EPOCH <= at <= _LATEST else (at - _EPOCH) // _MS

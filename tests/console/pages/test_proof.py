@@ -25,7 +25,10 @@ def test_what_is_missing_stands_first_with_its_offset() -> None:
     assert "Of 5 offsets nothing can be proved." in shown.text
 
 
-def test_a_time_in_which_all_went_well_says_so_and_an_empty_one_proves_nothing() -> None:
-    """The two are not the same."""
+def test_a_time_in_which_all_went_well_says_so_and_an_empty_or_unknown_one_proves_nothing() -> None:
+    """They are not the same."""
     assert ("good", "Every match has its outcome.") == (proof.shown(report(WELL)).tone, proof.shown(report(WELL)).title)
     assert proof.shown(report()).title == "Nothing was read in that time."
+    doubtful = proof.shown(report(WELL, UNKNOWN))
+    assert ("plain", "Nothing is known to be missing.") == (doubtful.tone, doubtful.title)
+    assert "Of 5 offsets nothing can be proved." == doubtful.text

@@ -24,7 +24,7 @@ RUN = Run(
 
 def test_progress_is_what_is_behind_it_of_what_was_there_when_it_began() -> None:
     """In offsets, over all partitions."""
-    row = running.row(RUN, "CRM")
+    row = running.row(RUN, "CRM", account=None)
 
     assert (150, 200, "75.0 %", False) == (row.done, row.total, row.share, row.is_over)
     assert row.what == "events since 2019-06-07 12:00:00.000 UTC, only what was not delivered"
@@ -34,7 +34,7 @@ def test_a_run_without_offsets_is_done_or_not() -> None:
     """Chosen deliveries are sent at once."""
     over = replace(RUN, kind=Kind.REDELIVERY, since_ms=None, starts={}, positions={}, until={}, state=RunState.DONE)
 
-    row = running.row(over, "CRM")
+    row = running.row(over, "CRM", account=None)
 
     assert (0, "100 %", "Redelivery", "chosen deliveries") == (row.total, row.share, row.kind, row.what)
 
@@ -43,5 +43,14 @@ def test_what_the_log_no_longer_holds_is_said_by_its_offsets() -> None:
     """Also where nobody can tell where it began."""
     lost = Lost(topic="leads.events", partition=0, first=5, end=9)
 
-    assert running.missing(lost) == "leads.events/0: offsets 5 to 9 is gone from the log"
-    assert "what was before 9" in running.missing(replace(lost, first=None))
+    assert running.missing(lost, account=None) == "leads.events/0: offsets 5 to 9 is gone from the log"
+    assert "what was before 9" in running.missing(replace(lost, first=None), account=None)
+
+
+def test_whoever_is_bound_to_an_account_sees_a_share_of_the_log_and_no_offset() -> None:
+    """Offsets count what all accounts have written."""
+    lost = Lost(topic="leads.events", partition=0, first=None, end=100)
+    row = running.row(replace(RUN, lost=(lost,)), "CRM", account="42")
+
+    assert (750, 1000, "75.0 %", False) == (row.done, row.total, row.share, row.is_whole)
+    assert ["leads.events/0: some of it is gone from the log"] == row.lost

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.console.pages import wishes
-from relay.replay.values import Preview, Wish
+from relay.replay.values import Lost, Preview, Wish
 
 NOW_MS = 1_559_908_800_000
 DAY_MS = 86_400_000
@@ -46,9 +46,20 @@ def test_a_line_that_names_no_offset_is_told_by_its_number(typed: str) -> None:
 
 def test_what_would_be_sent_is_said_with_what_is_not_certain_about_it() -> None:
     """Estimates are called that."""
-    exact = wishes.forecast(Preview(events=2000, matched=10, to_send=4, lost=(), exact=True))
-    rough = wishes.forecast(Preview(events=2000, matched=10, to_send=4, lost=(), exact=False, note="it is paused"))
+    exact = wishes.forecast(Preview(events=2000, matched=10, to_send=4, lost=(), exact=True), account=None)
+    rough = wishes.forecast(
+        Preview(events=2000, matched=10, to_send=4, lost=(), exact=False, note="it is paused"), account=None
+    )
 
     assert ["2,000", "10", "4"] == [figure for _, figure in exact.figures]
     assert ["2,000", "about 10", "about 4"] == [figure for _, figure in rough.figures]
     assert (2, "it is paused") == (len(rough.notes), rough.notes[-1])
+
+
+def test_whoever_is_bound_to_an_account_is_not_told_how_much_the_log_holds() -> None:
+    """It holds all accounts' events."""
+    lost = (Lost(topic="leads.events", partition=0, first=7, end=100),)
+    told = wishes.forecast(Preview(events=2000, matched=10, to_send=4, lost=lost, exact=True), account="42")
+
+    assert ["10", "4"] == [figure for _, figure in told.figures]
+    assert ["leads.events/0: some of it is gone from the log"] == told.notes

@@ -67,6 +67,29 @@ def test_a_delivery_is_told_by_its_newest_attempt_and_begins_with_its_first() ->
     assert {delivery.id} == {one.delivery for one in store.attempts.values()}
 
 
+def test_the_last_turn_is_the_newest_whatever_the_clocks_of_its_workers_say() -> None:
+    """The first attempt's worker is 6 s ahead of the second's; and the results may come in any order."""
+    retry = a_row(1, delivery=1, verdict="retry", at_ms=NOON_MS + 6_000)
+    deferred = a_row(2, delivery=1, verdict="deferred", at_ms=NOON_MS + 4_000, attempt=2)
+    delivered = a_row(3, delivery=1, at_ms=NOON_MS + 5_000, attempt=2, deferrals=1)
+    stores = [Store() for _ in range(6)]
+
+    for store, rows in zip(stores, permutations([retry, deferred, delivered]), strict=True):
+        for row in rows:
+            store.take([row])
+
+    assert {State.DELIVERED} == {one.state for store in stores for one in store.deliveries.values()}
+
+
+def test_a_run_that_begins_later_is_newer_whatever_its_turn() -> None:
+    store = Store()
+    store.take([a_row(1, delivery=1, verdict="gave_up", attempt=10)])
+
+    store.take([a_row(2, delivery=1, at_ms=NOON_MS + 1, trigger="redelivery", run_id="run_1")])
+
+    assert [State.DELIVERED] == [one.state for one in store.deliveries.values()]
+
+
 def test_a_copy_that_was_superseded_says_nothing_of_how_the_delivery_stands() -> None:
     """Another copy of the retry goes on."""
     store = Store()
