@@ -18,7 +18,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError
 
 from relay.broker import REQUEST_MS, Broker, kafka_settings
 from relay.config import Config
-from relay.ending import begin
+from relay.ending import begin, let_go
 from relay.pipeline import settled
 from relay.topics import Topics
 
@@ -85,10 +85,10 @@ class Backlog:
             isolation_level="read_committed" if committed_only else "read_uncommitted",
         )
         try:
-            self._stack.push_async_callback(self._admin.close)
+            self._stack.push_async_callback(lambda: let_go(self._admin.close()))
             await self._admin.start()
             await begin(self._consumer)
-            self._stack.push_async_callback(self._consumer.stop)
+            self._stack.push_async_callback(lambda: let_go(self._consumer.stop()))
         except BaseException:
             await self._stack.aclose()
             raise

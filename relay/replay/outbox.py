@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError
+from aiokafka.errors import KafkaConnectionError, KafkaError, KafkaTimeoutError
 
 from relay.broker import kafka_settings
 from relay.config import Config
@@ -143,7 +143,10 @@ class Outbox:
 
     async def _answered(self, work: Coroutine[Any, Any, T]) -> T:
         late = KafkaTimeoutError(f"the broker has not answered for {self._answer_s:.0f} s")
-        return await within(work, self._answer_s, late)
+        try:
+            return await within(work, self._answer_s, late)
+        except AssertionError as error:  # aiokafka's: a broker that has just come back names no broker, itself neither
+            raise KafkaConnectionError(str(error)) from error
 
     async def _queued(self, delivery: Delivery) -> "asyncio.Future[Any]":
         record = later(delivery, 0, self._topics)

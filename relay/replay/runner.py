@@ -82,7 +82,7 @@ class Runner:
                     async with Backlog(self.config) as backlog:
                         while not (stop.is_set() or self._is_over(only)):
                             await self._round(stop, only, backlog)
-                except (KafkaError, RelayError, TimeoutError, OSError) as error:
+                except Exception as error:  # noqa: BLE001  also a fault of the client's: a console goes on without it
                     log.warning("runs.troubled", error=repr(error))
                     await unless(stop, asyncio.sleep(AGAIN_S))
         finally:

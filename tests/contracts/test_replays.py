@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaTimeoutError
+from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 from structlog.testing import capture_logs
 
 from relay.access.audit import Audit
@@ -259,6 +259,36 @@ async def test_a_run_that_cannot_be_taken_on_rests_and_the_others_go_on(config: 
 
     assert not runner._is_free(a_run())
     assert runner._is_free(a_run(id="run_2"))
+
+
+class Asserts(asyncio.Event):
+    """A client's own fault in the middle of a round; the round after it is the last."""
+
+    def __init__(self, stop: asyncio.Event) -> None:
+        super().__init__()
+        self._stop = stop
+
+    def clear(self) -> None:
+        self._stop.set()
+        raise AssertionError("Did we not perform bootstrap?")
+
+
+async def test_a_fault_of_the_clients_own_is_trouble_that_passes(config: Config) -> None:
+    """As a broker is that has just come back: its client asserts that it knows one, and it names none yet."""
+    await made(config)
+    stop = asyncio.Event()
+
+    async def asserts() -> None:
+        raise AssertionError("Did we not perform bootstrap?")
+
+    async with Replays(config) as replays, Outbox(config) as outbox:
+        replays._open.board.changed = Asserts(stop)
+        with capture_logs() as lines:
+            await replays.work(stop)
+        with pytest.raises(KafkaConnectionError):
+            await outbox._answered(asserts())
+
+    assert ["runs.troubled"] == [line["event"] for line in lines]
 
 
 @pytest.mark.parametrize("verdict", ["deferred", "dropped"])
