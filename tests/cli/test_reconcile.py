@@ -60,7 +60,8 @@ async def test_what_is_missing_or_lost_is_named_by_its_place(relay: Relay, boots
     assert "NOT complete" in done.err
 
 
-async def test_whatever_else_there_is_to_do_is_done_between_turns(relay: Relay, bootstrap: str) -> None:
+@pytest.mark.usefixtures("relay")
+async def test_whatever_else_there_is_to_do_is_done_between_turns(bootstrap: str) -> None:
     """What was fetched at once is no single turn of the loop: a console answers others meanwhile."""
     await written(bootstrap, results=0)
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
