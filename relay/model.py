@@ -158,6 +158,7 @@ class Subscription:
     record_response: bool = True
     state: State = State.ACTIVE
     state_reason: str | None = None
+    state_at: str = ""  # since when it is in this state, as `updated_at`; "": since the edit that is being made
     updated_by: str = ""
     created_at: str = ""  # RFC 3339 UTC with milliseconds; also its incarnation
     updated_at: str = ""

@@ -7,7 +7,7 @@ Silence is an answer too: whoever asks is told which worker said nothing, and wh
 import asyncio
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
 
 from aiohttp import ClientError, ClientSession, ClientTimeout
@@ -98,8 +98,7 @@ def _why(error: Exception) -> str:
 
 async def _answer(address: str, asked: Asked) -> tuple[int, bytes]:
     """Status and body; of one that is too long, what shows that it is."""
-    wanted = {"subscription": asked.subscription, "state": asked.state}
-    query = {name: value for name, value in wanted.items() if value is not None}
+    query = {name: value for name, value in asdict(asked).items() if value is not None}
     raw = bytearray()
     async with (
         # as it comes: what is compressed was not asked for, and could be any length

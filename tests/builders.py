@@ -124,6 +124,7 @@ def a_subscription(**overrides: Any) -> Subscription:  # noqa: ANN401
         url="https://receiver.example/hook",
         events=EVENT_TYPES,
         secrets=(Secret(sealed=Sealed("key_1", b"sealed")),),
+        state_at=CREATED_AT,
         updated_by="somebody",
         created_at=CREATED_AT,
         updated_at=CREATED_AT,

@@ -25,7 +25,7 @@ from relay.config import Config
 log = structlog.get_logger()
 
 PRINCIPAL: web.RequestKey[Principal | None] = web.RequestKey("principal", Principal)
-CLAIM = web.RequestKey("claim", object)  # how they came in: a Claim
+CLAIM: web.RequestKey[Bearer | Cookie | Proxied | Nobody] = web.RequestKey("claim", Bearer)  # how they came in
 _UNAUTHORIZED = 401
 
 
@@ -96,6 +96,13 @@ class Guard:
         log.info("login.accepted", address=address, token_id=found.id)
         self._limit.give_back(address)
         return Welcome(found.principal, begun(self._sessions.seal(found.id, now_ms=self._clock.now_ms())))
+
+    def knows(self, request: web.Request) -> bool:
+        """Whether whoever asked this may still ask: neither their token nor their session is over by now."""
+        try:
+            return self._principal(request[CLAIM]) is not None
+        except web.HTTPUnauthorized:
+            return False
 
     def _look(self, request: web.Request) -> None:
         def values(name: str) -> list[str]:

@@ -29,6 +29,7 @@ log = structlog.get_logger()
 KEPT = 1_000  # results, for those who were cut off: some 2 MB
 WAITING = 500  # of one onlooker that reads slowly; one with more is let go
 MOST_ONLOOKERS = 200  # of one console: each is a connection, and a queue
+MOST_OF_ACCOUNT = 20  # of those who are bound to one: nine others have room, and operators
 BEHIND = 5_000  # records; a reader that is further from the end goes there
 TURN = 100  # records told in one turn of the loop: onlookers take theirs between two, and their queues hold more
 WAIT_MS = 200
@@ -64,6 +65,7 @@ class TooSlow(RelayError):
 @dataclass(eq=False, slots=True)
 class _Onlooker:
     wants: Wants
+    account: str | None
     queue: asyncio.Queue[News] = field(default_factory=lambda: asyncio.Queue(WAITING))
     dropped: bool = False
 
@@ -102,13 +104,14 @@ class Live:
                 await asyncio.sleep(AGAIN_S)
             self._tell_missed(None)  # nobody knows what was written meanwhile
 
-    async def news(self, after: str | None, wants: Wants) -> AsyncGenerator[News, None]:
+    async def news(self, after: str | None, wants: Wants, *, account: str | None = None) -> AsyncGenerator[News, None]:
         """
         What comes, for ever.
 
         Args:
             after: The id of the last that was seen; None: only what comes from now on.
             wants: Which of it; what is passed over for somebody takes none of their room.
+            account: Which they are bound to; None: to none.
 
         Raises:
             Unreachable: Too many look on.
@@ -116,7 +119,9 @@ class Live:
         """
         if len(self._onlookers) >= MOST_ONLOOKERS:
             raise Unreachable(f"{MOST_ONLOOKERS} look on already: try again later")
-        one = _Onlooker(wants)
+        if account is not None and sum(one.account == account for one in self._onlookers) >= MOST_OF_ACCOUNT:
+            raise Unreachable(f"{MOST_OF_ACCOUNT} of your account look on already: try again later")
+        one = _Onlooker(wants, account)
         missed = [news for news in self._since(after) if _fits(one, news)]
         self._onlookers.add(one)
         self._wanted.set()
@@ -169,6 +174,8 @@ class Live:
                 for record in records:
                     self._tell(record.value)
             await asyncio.sleep(0)  # what is buffered is given without a wait, turn after turn
+            if len(consumer.partitions_for_topic(self._topic) or ()) > len(ats):
+                return  # it has more by now: read anew
             await self._skip(consumer, ats)
             if self._onlookers:
                 alone_s = None

@@ -1,8 +1,9 @@
 """
 `relay console`: the projector, the roster and the listener in one process. Edge (aiohttp).
 
-It starts whatever else is there: without a broker it shows the history that it has, without a database it says so, and
-goes on by itself when they are back. Deliveries notice nothing of it either way.
+It starts whatever else is there, and goes on by itself when that is back. Before it has read the tokens from the broker
+it knows nobody, and shows nothing; from then on it shows the history that it has while the broker is away. Without a
+database it says so. Deliveries notice nothing of it either way.
 """
 
 import asyncio
@@ -10,8 +11,6 @@ import logging
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from importlib import import_module
-from importlib.util import find_spec
 
 import structlog
 from aiohttp import web
@@ -30,6 +29,7 @@ from relay.console.desk import Desk, Means
 from relay.console.keys import DESK, GUARD, STOPPING
 from relay.console.live import Live
 from relay.console.opening import Opening, started
+from relay.console.pages import routes as pages
 from relay.console.problems import AWAY, RETRY_AFTER_S
 from relay.console.reconciling import Reconciler
 from relay.console.roster import Roster
@@ -46,8 +46,7 @@ log = structlog.get_logger()
 
 ACCESS: web.AppKey[Opening[Access]] = web.AppKey("access", Opening)
 ANYBODY = ("/livez", "/readyz")  # may ask these
-PAGES = "relay.console.pages.routes"
-MAX_LINE = 32 * 1024  # of a request: a search has ten fields of 256 characters, and each may be twelve of a URL
+MAX_LINE = 72 * 1024  # of a request: a cursor of dead letters, and whatever else a search has
 STOP_S = 5.0  # for requests under way; a live stream is told to end first
 
 
@@ -70,7 +69,7 @@ async def serve(
     history, roster, clock = SqlHistory(config.database_url), Roster(config), SystemClock()
     forward = Forward(config, clock=clock)
     live = Live(config, epoch=os.urandom(4).hex())
-    replays = Opening("replays", lambda: Replays(config, delivered=history.delivered))
+    replays = Opening("replays", lambda: Replays(config, history=history))
     tokens = Access(config, clock=clock)
     guard, access = Guard(config, tokens, clock=clock), Opening("tokens", lambda: started(tokens))
     subscriptions = Opening("subscriptions", lambda: started(roster))
@@ -118,15 +117,14 @@ async def serve(
 
 
 def application(desk: Desk, access: Opening[Access], guard: Guard, stop: asyncio.Event) -> web.Application:
-    """The API, and the pages where they are there."""
+    """The API and the pages."""
     middlewares = [health.counted, api.problems, _open, guard.middleware()]
     app = web.Application(client_max_size=MAX_BODY_BYTES, middlewares=middlewares)
     app[DESK], app[GUARD], app[ACCESS], app[STOPPING] = desk, guard, access, stop
     app.on_response_prepare.append(_secured)
     api.routes(app)
     health.routes(app)
-    if find_spec(PAGES) is not None:
-        import_module(PAGES).routes(app, desk)
+    pages.routes(app, desk)
     return app
 
 

@@ -78,6 +78,7 @@ class Asked:
     """Which lanes somebody wants to see; None: whichever."""
 
     subscription: str | None = None
+    account: str | None = None
     state: str | None = None
 
 
@@ -149,7 +150,8 @@ def page(lanes: Iterable[Lane[Any]], asked: Asked, *, now_s: float, now_ms: int,
         now_ms: The same moment, Unix.
         worker: Whose they are.
     """
-    states = {lane: state(why(lane, now_s)) for lane in lanes if asked.subscription in {None, lane.id}}
+    theirs = [lane for lane in lanes if asked.account in {None, lane.account}]
+    states = {lane: state(why(lane, now_s)) for lane in theirs if asked.subscription in {None, lane.id}}
     wanted = [lane for lane, one in states.items() if asked.state in {None, one}]
     worst = nsmallest(MOST, wanted, key=lambda lane: _badness(states[lane], lane.deferred, len(lane.queue)))
     rows = tuple(row(lane, now_s=now_s, now_ms=now_ms, worker=worker) for lane in worst)

@@ -87,7 +87,7 @@ def _disabled(wish: Wish, old: Subscription) -> Subscription:
             reason = f"its endpoint has answered 410 (gone) again and again since {since}"
         case Dead():
             reason = f"its endpoint has taken nothing since {since}, for longer than RELAY_DISABLE_AFTER"
-    return dataclasses.replace(old, state=State.DISABLED, state_reason=reason)
+    return dataclasses.replace(old, state=State.DISABLED, state_reason=reason, state_at="")
 
 
 class Disable:

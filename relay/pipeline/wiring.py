@@ -164,7 +164,7 @@ def _show(  # noqa: PLR0917  all that has something to show
 
     def page_of_lanes(query: Mapping[str, str]) -> bytes:
         now_s, now_ms = tools.clock.monotonic(), tools.clock.now_ms()
-        asked = census.Asked(subscription=query.get("subscription"), state=query.get("state"))
+        asked = census.Asked(**{name: query.get(name) for name in ("subscription", "account", "state")})
         return orjson.dumps(census.page(lanes, asked, now_s=now_s, now_ms=now_ms, worker=tools.worker))
 
     listener.refresh = refresh

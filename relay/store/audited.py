@@ -19,7 +19,7 @@ _STATES = {
     State.PAUSED: Action.SUBSCRIPTION_PAUSED,
     State.DISABLED: Action.SUBSCRIPTION_DISABLED,
 }
-_OF_EVERY_EDIT = {"version", "updated_by", "updated_at"}
+_OF_EVERY_EDIT = {"version", "updated_by", "updated_at", "state_at"}
 _OF_STATE = {"state", "state_reason"}
 
 

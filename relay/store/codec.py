@@ -77,6 +77,7 @@ def stored(subscription: Subscription) -> dict[str, Any]:
         "record_response": subscription.record_response,
         "state": subscription.state.value,
         "state_reason": subscription.state_reason,
+        "state_at": subscription.state_at,
         "updated_by": subscription.updated_by,
         "created_at": subscription.created_at,
         "updated_at": subscription.updated_at,
@@ -111,7 +112,8 @@ def decode(key: bytes | None, value: bytes) -> Subscription:
         raise Malformed(f"not JSON: {str(error)[:200]}") from None
     if not isinstance(raw, dict):
         raise Malformed("not a JSON object")
-    subscription = _subscription({**ADDED, **raw})
+    since = {"state_at": raw.get("updated_at")}  # as far as a writer tells that does not know the field
+    subscription = _subscription({**ADDED, **since, **raw})
     if key != subscription.id.encode():
         raise Malformed("its key is not its id")
     for name, holds in sound.RULES.items():
@@ -150,6 +152,7 @@ def _subscription(raw: Mapping[str, Any]) -> Subscription:
         record_response=field("record_response", lambda flag: _is(flag, bool)),
         state=field("state", State),
         state_reason=field("state_reason", _or_null(_text)),
+        state_at=field("state_at", _text),
         updated_by=field("updated_by", _text),
         created_at=field("created_at", _text),
         updated_at=field("updated_at", _text),

@@ -17,7 +17,7 @@ from relay.store.keyring import KeyRing
 from relay.store.sealing import amended, fitting, made, newest_secret, renewed
 
 OLD_SECRET_MS = 24 * 3_600_000  # as `rotate`: the old one signs too for a day
-QUIET = {"version", "updated_at", "updated_by", "secrets", "headers"}  # told otherwise, or not at all
+QUIET = {"version", "updated_at", "updated_by", "state_at", "secrets", "headers"}  # told otherwise, or not at all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -135,12 +135,17 @@ def _missing(subscription_id: SubscriptionId) -> NotFound:
 
 def touched(new: Subscription, *, by: str, now_ms: int) -> Subscription:
     """One version on."""
-    return dataclasses.replace(new, version=new.version + 1, updated_by=by, updated_at=rfc3339(now_ms))
+    at = rfc3339(now_ms)
+    return dataclasses.replace(new, version=new.version + 1, updated_by=by, updated_at=at, state_at=new.state_at or at)
 
 
 def in_state(state: State, reason: str | None) -> Callable[[Subscription], Subscription]:
     """Paused, or active again; one that is so already keeps its reason."""
-    return lambda old: old if old.state is state else dataclasses.replace(old, state=state, state_reason=reason)
+
+    def alter(old: Subscription) -> Subscription:
+        return old if old.state is state else dataclasses.replace(old, state=state, state_reason=reason, state_at="")
+
+    return alter
 
 
 def rotated(new: Secret, *, now_ms: int, expires_ms: int) -> Callable[[Subscription], Subscription]:

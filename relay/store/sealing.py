@@ -48,7 +48,8 @@ def made(
     sealed = _sealed(values, None, subscription_id, values["account_id"], keys)
     at = rfc3339(now_ms)
     mark = keys.seal(secret, account_id=values["account_id"], subscription_id=subscription_id)
-    stamped = {"id": subscription_id, "state": State.ACTIVE, "updated_by": by, "created_at": at, "updated_at": at}
+    stamped = {"id": subscription_id, "state": State.ACTIVE, "updated_by": by}
+    stamped |= dict.fromkeys(("state_at", "created_at", "updated_at"), at)
     return fitting(Subscription(**sealed | stamped, secrets=(Secret(sealed=mark),)), keys)
 
 

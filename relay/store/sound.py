@@ -91,6 +91,7 @@ RULES: Final[Mapping[str, Callable[[Subscription], bool]]] = {
     "timeout_s": lambda one: one.timeout_s is None or one.timeout_s >= limits.LEAST_TIMEOUT_S,
     "created_at": lambda one: MOMENT.fullmatch(one.created_at) is not None,
     "updated_at": lambda one: MOMENT.fullmatch(one.updated_at) is not None,
+    "state_at": lambda one: MOMENT.fullmatch(one.state_at) is not None,
     "version": lambda one: one.version in _VERSIONS,
 }
 """By field: whether what was read of it is what relay itself would have written."""

@@ -57,7 +57,7 @@ def told(existing: Existing, changes: Changes) -> dict[SubscriptionId, bytes]:
             one = notice(
                 Kind.RE_ENABLED,
                 new,
-                since=old.updated_at,
+                since=old.state_at,
                 at=new.updated_at,
                 reason=new.state,
                 status=None,

@@ -1,7 +1,7 @@
 """The door of the console: a real server, and whatever arrives at it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
@@ -41,6 +41,7 @@ class Door:
     url: str = ""
     session: ClientSession | None = None
     answers: list[object] = field(default_factory=list)
+    known: list[Callable[[], bool]] = field(default_factory=list)  # of each who asked: whether they may still
 
     async def asked(self, *headers: tuple[str, str], method: str = "GET", path: str = "/") -> tuple[int, str]:
         assert self.session is not None
@@ -64,6 +65,7 @@ async def a_door(environ: dict[str, str] = KEYS, *, expires_at: str | None = Non
 
     async def who(request: web.Request) -> web.Response:
         principal = request[PRINCIPAL]
+        door.known.append(lambda: guard.knows(request))
         return web.Response(text=f"{principal.name} {principal.scope}" if principal else "nobody")
 
     async def login(request: web.Request) -> web.Response:
@@ -134,6 +136,20 @@ async def test_a_login_begins_a_session_that_ends_with_its_token() -> None:
         assert (200, ME) == await door.asked(cookie)
         door.access._register.remove("tok_1")
         assert (200, "nobody") == await door.asked(cookie)
+
+
+async def test_what_goes_on_for_long_asks_again_who_it_is() -> None:
+    """A session ends its streams too, and so does a token that is revoked."""
+    async with a_door() as door:
+        cookie = ("Cookie", await door.logged_in(door.secret, OURS))
+        for headers in ([cookie], [bearer(door.secret)], []):
+            await door.asked(*headers)
+
+        assert [True, True, False] == [known() for known in door.known]
+        await door.clock.advance(12 * 3600)
+        assert [False, True, False] == [known() for known in door.known]
+        door.access._register.remove("tok_1")
+        assert [False, False, False] == [known() for known in door.known]
 
 
 async def test_a_session_ends_when_its_token_expires() -> None:

@@ -206,6 +206,30 @@ async def test_a_stream_shows_what_is_ones_own(console: Console, there: Theirs) 
     assert b"theirs" not in seen
 
 
+async def test_which_worker_it_was_is_nobodys_but_an_operators(console: Console, there: Theirs) -> None:
+    """Of their own deliveries too: its name is that of a machine and a process."""
+    path = f"/api/v1/deliveries/{there.delivery}"
+    operators, customers = [(await console.get(path, token=one)).json for one in (console.token, there.reader)]
+
+    assert operators["attempts"][0].pop("worker")
+    assert operators["attempts"] == customers["attempts"]
+
+
+async def test_a_url_is_whole_for_whoever_may_write(console: Console, there: Theirs) -> None:
+    """Its path may be all that its receiver asks for: below that it is neither shown nor searched."""
+    writer = await console.make_token("write", "acct-theirs")
+
+    async def shown(token: str) -> tuple[str, int]:
+        one = (await console.get(f"/api/v1/subscriptions/{there.subscription}", token=token)).json
+        found = (await console.get("/api/v1/subscriptions?text=example/hook", token=token)).json
+        page = (await console.get(f"/subscriptions/{there.subscription}", token=token)).body.decode()
+        assert ("theirs.example/hook" in page) == one["url"].endswith("/hook")
+        return one["url"], len(found["items"])
+
+    assert ("http://theirs.example/…", 0) == await shown(there.reader)
+    assert ("http://theirs.example/hook", 1) == await shown(writer)
+
+
 async def everything(console: Console, there: Theirs) -> dict[str, Any]:
     """All that there is, as the first admin sees it."""
     paths = (f"subscriptions/{there.subscription}", "tokens", "runs", "dead-letters", f"deliveries/{there.delivery}")

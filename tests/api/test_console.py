@@ -308,7 +308,8 @@ async def test_without_its_broker_it_shows_what_it_has(tmp_path: Path) -> None:
 
 async def test_without_its_database_it_says_so_and_goes_on_when_it_is_back(postgresql: Server, tmp_path: Path) -> None:
     """Calls of the history are refused meanwhile, and the others are not; afterwards nothing is missing."""
-    url = postgresql.database(f"c{uuid.uuid4().hex}")
+    name = f"c{uuid.uuid4().hex}"
+    url = postgresql.database(name)
     with (
         EmbeddedBroker() as broker,
         Console(tmp_path, broker.bootstrap, "t", RELAY_DATABASE_URL=url) as console,
@@ -332,8 +333,8 @@ async def test_without_its_database_it_says_so_and_goes_on_when_it_is_back(postg
 
         assert (503, 503, 200, 200) == (refused.status, ready.status, age.status, hooks.status)
         assert "retry-after" in refused.headers
-        assert postgresql.folder.name in refused.json["detail"]
-        assert postgresql.folder.name.encode() not in customers.body + ready.body + age.body
+        assert name in refused.json["detail"]
+        assert name.encode() not in customers.body + ready.body + age.body
         assert "does not answer" in age.json["trouble"]
         assert 2 == len((await console.get("/api/v1/deliveries")).json["items"])
 

@@ -4,13 +4,14 @@ import asyncio
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 
 from relay.config import Config
 from relay.console import live
 from relay.console.live import Live, Missed, Result, TooSlow
 from relay.embedded import EmbeddedBroker
 from relay.errors import Unreachable
+from relay.model import Record
 from relay.store.history.values import Delivery
 from tests.store.history.results import a_result
 
@@ -128,8 +129,51 @@ async def test_a_burst_loses_nobody_who_reads() -> None:
     assert count == len(seen)
 
 
+class Consumer:
+    """Of a topic of two partitions, on which nothing is written."""
+
+    async def getmany(self, **_: int) -> dict[TopicPartition, list[Record]]:
+        return {}
+
+    async def position(self, _: TopicPartition) -> int:
+        return 0
+
+    def highwater(self, _: TopicPartition) -> None:
+        return None
+
+    def partitions_for_topic(self, _: str) -> set[int]:
+        return {0, 1}
+
+
+async def test_partitions_that_are_added_are_read_too() -> None:
+    """The reader of those that there were ends, and begins anew with all of them."""
+    ats = [TopicPartition("relay.results", number) for number in range(2)]
+    async with asyncio.timeout(5):
+        await one()._follow(Consumer(), ats[:1])
+
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await one()._follow(Consumer(), ats)
+
+
 async def test_no_more_look_on_than_there_is_room_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live, "MOST_ONLOOKERS", 0)
 
     with pytest.raises(Unreachable):
         await anext(one().news(None, everything))
+
+
+async def test_no_account_has_all_the_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What one opens leaves places to the others, and to operators."""
+    monkeypatch.setattr(live, "MOST_OF_ACCOUNT", 1)
+    to = one()
+    tell(to, 1, 2)
+    looking = [to.news("e-1", everything, account=account) for account in ("acct-1", "acct-2", None, None)]
+
+    seen = [await anext(news) for news in looking]
+    with pytest.raises(Unreachable):
+        await anext(to.news("e-1", everything, account="acct-1"))
+
+    assert ["02"] * 4 == attempts(*seen)
+    for news in looking:
+        await news.aclose()

@@ -14,8 +14,9 @@ from _pytest.capture import CaptureResult
 from relay import log
 from relay.cli.app import main
 from relay.metrics import Metrics
-from relay.pipeline.census import MAX_PAGE_BYTES
+from relay.pipeline.census import MAX_PAGE_BYTES, Asked
 from relay.pipeline.listener import listening
+from relay.workers import ask_all
 
 Capsys = pytest.CaptureFixture[str]
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -163,9 +164,10 @@ def test_filters_are_asked_of_the_worker_which_knows_all_of_them(capsys: Capsys)
     with a_worker(lanes) as address:
         assert main(["lanes", "--at", address, "--subscription", "a&b=ü", "--state", "limited"]) == 0
         assert main(["lanes", "--at", address, "-o", "json"]) == 0
+        asyncio.run(ask_all([("127.0.0.1", int(address.rpartition(":")[2]))], Asked(account="acct-1")))
 
     captured = capsys.readouterr()
-    assert [{"subscription": "a&b=ü", "state": "limited"}, {}] == asked
+    assert [{"subscription": "a&b=ü", "state": "limited"}, {}, {"account": "acct-1"}] == asked
     assert errors(captured) == ["no lanes: nothing came lately for what you ask for"]
     assert captured.out == "[]\n"
 

@@ -168,6 +168,7 @@ def test_the_worst_come_first() -> None:
     [
         (Asked(subscription="b"), ["b"]),
         (Asked(state="limited"), ["a"]),
+        (Asked(account="b"), ["b"]),
         (Asked(subscription="b", state="limited"), []),
         (Asked(state="no such state"), []),
     ],
@@ -176,7 +177,7 @@ def test_only_those_are_told_that_are_asked_for(asked: Asked, expected: list[str
     """The total is theirs too."""
     stage = Stage()
     stage.offer("a", 3)
-    stage.offer("b")
+    stage.offer("b", account_id="b")
     stage.begin()
 
     told = stage.page(asked)

@@ -44,7 +44,8 @@ def test_a_subscription_that_is_still_what_was_called_is_disabled() -> None:
 
     reason = "its endpoint has answered 410 (gone) again and again since 2019-06-07T11:59:00.000Z"
     expected = {"state": State.DISABLED, "state_reason": reason, "updated_by": "relay worker", "version": 2}
-    assert replace(wish.called, updated_at="2019-06-07T12:00:00.000Z", **expected) == written  # type: ignore[arg-type]
+    expected |= dict.fromkeys(("updated_at", "state_at"), "2019-06-07T12:00:00.000Z")
+    assert replace(wish.called, **expected) == written  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,9 @@ from relay.store.subscriptions import told
 from tests.builders import NOON_MS, a_subscription, a_word
 from tests.test_schemas import validator
 
-DISABLED = a_subscription(state=State.DISABLED, version=5, updated_at="2019-06-07T23:12:10.950Z")
+DISABLED = a_subscription(
+    state=State.DISABLED, version=5, state_at="2019-06-07T23:12:10.950Z", updated_at="2019-06-07T23:59:00.000Z"
+)
 RESUMED = a_subscription(version=6, updated_at="2019-06-08T08:02:00.000Z", updated_by="cli:ops")
 
 
@@ -57,7 +59,7 @@ def test_of_an_edit_of_many_each_that_is_re_enabled_is_told() -> None:
     validator("notice").validate(said)
     assert ("sub_1", "re-enabled", 6) == (key, said["kind"], said["subscription_version"])
     assert ("active", "cli:ops") == (said["reason"], said["worker"])
-    assert (DISABLED.updated_at, RESUMED.updated_at) == (said["since"], said["at"])
+    assert (DISABLED.state_at, RESUMED.updated_at) == (said["since"], said["at"])
 
 
 # read back

@@ -81,6 +81,7 @@ subscriptions = st.builds(
     updated_by=texts,
     created_at=times.map(rfc3339),
     updated_at=times.map(rfc3339),
+    state_at=times.map(rfc3339),
     version=st.integers(1, 2**63 - 1),
 )
 
@@ -232,7 +233,9 @@ def test_a_record_that_asks_for_what_is_not_built_is_refused(asked: object) -> N
     assert "order: this version does not do that" == refusal(a_stored(order=asked))
 
 
-@pytest.mark.parametrize("field", sorted(a_stored().keys() - {"tls", "rate_per_s", "max_in_flight", "order"}))
+@pytest.mark.parametrize(
+    "field", sorted(a_stored().keys() - {"tls", "rate_per_s", "max_in_flight", "order", "state_at"})
+)
 def test_a_record_without_a_field_is_refused_by_the_fields_name(field: str) -> None:
     """None has a default on the wire."""
     bare = {name: value for name, value in a_stored().items() if name != field}
@@ -240,9 +243,16 @@ def test_a_record_without_a_field_is_refused_by_the_fields_name(field: str) -> N
     assert f"{field} is missing" == refusal(bare)
 
 
+def test_a_record_of_an_older_writer_is_in_its_state_since_it_was_written() -> None:
+    """It does not know the field, and leaves it out."""
+    older = {name: value for name, value in a_stored(updated_at=rfc3339(NOON_MS)).items() if name != "state_at"}
+
+    assert rfc3339(NOON_MS) == read(older).state_at
+
+
 WRONG: dict[str, tuple[object, ...]] = {
     **{field: (None, 7, [], {}, True) for field in ("id", "account_id", "name", "url", "updated_by")},
-    **{field: (None, 7, [], {}, True) for field in ("created_at", "updated_at")},
+    **{field: (None, 7, [], {}, True) for field in ("created_at", "updated_at", "state_at")},
     "bot_ids": (None, "bot_1", [7], [None], {}),
     "events": (None, "*", ["*"], ["lead.deleted"], ["LeadUpdated"], [7], [[]], {}),
     "filter": ("{}", [], 7, True, {"a": {}}, {"$regex": "a"}, {"a": {"$regex": "a"}}, {"$eq": 1}),

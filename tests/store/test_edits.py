@@ -201,12 +201,18 @@ def test_those_that_can_be_shown_stand_in_the_order_of_their_ids() -> None:
 
 
 @pytest.mark.parametrize(("before", "after"), [(a, b) for a in State for b in State if a is not b])
-def test_a_new_state_brings_its_reason(before: State, after: State) -> None:
-    """None in place of the one before, too."""
+def test_a_new_state_brings_its_reason_and_when_it_began(before: State, after: State) -> None:
+    """No reason in place of the one before, too; an edit of something else moves neither."""
     old = a_subscription(state=before, state_reason="it was so")
 
-    assert replace(old, state=after, state_reason="moving") == in_state(after, "moving")(old)
-    assert replace(old, state=after, state_reason=None) == in_state(after, None)(old)
+    for reason in ("moving", None):
+        new = change(SUB_1, in_state(after, reason), by="ann", now_ms=NOON_MS)(there(old))[SUB_1]
+        assert new is not None
+        assert (after, reason, NOON) == (new.state, new.state_reason, new.state_at)
+
+    renamed = at_noon(old, name="Another")[SUB_1]
+    assert renamed is not None
+    assert ("it was so", old.state_at) == (renamed.state_reason, renamed.state_at)
 
 
 @pytest.mark.parametrize("state", State)

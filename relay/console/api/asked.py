@@ -44,6 +44,10 @@ class Asked:
         """As it was written; None: it was not."""
         return self._read(name, lambda value: _text(value, self._most if most is None else most))
 
+    def secret(self, name: str) -> str | None:
+        """As `text`, but that it is wrong is told without it."""
+        return self._read(name, lambda value: _text(value, self._most), told=lambda _: "")
+
     def cursor(self) -> str | None:
         """Of the page before."""
         return self.text("cursor", most=MAX_CURSOR)
@@ -131,7 +135,7 @@ class Asked:
                 near = difflib.get_close_matches(name[:100], self._known, 1)
                 self.problems.append(Problem(cited(name), "is unknown here" + (f": {near[0]}?" if near else "")))
 
-    def _read(self, name: str, read: Callable[[Any], T]) -> T | None:
+    def _read(self, name: str, read: Callable[[Any], T], *, told: Callable[[object], str] = cited) -> T | None:
         self._known.append(name)
         value = self._given.get(name)
         if value is None:
@@ -139,7 +143,7 @@ class Asked:
         try:
             return read(value)
         except ValueError as rule:
-            self.problems.append(Problem(name, str(rule), cited(value)))
+            self.problems.append(Problem(name, str(rule), told(value)))
             return None
 
 

@@ -9,11 +9,11 @@ from relay.console import views
 from relay.console.api.answers import answer, asker, body, query
 from relay.console.api.asked import Asked
 from relay.console.api.repeats import once
+from relay.replay.letters import MAX_CURSOR
 from relay.replay.values import MOST_AT_ONCE
 
 PATH = "/api/v1/dead-letters"
 LIMIT = 50
-MAX_CURSOR = 16 * 1024  # it names a place in each partition
 MOST_PARTITION, MOST_OFFSET = 2**31, 2**63  # as Kafka has them
 
 

@@ -17,7 +17,7 @@ from aiohttp import web
 from relay.console import views
 from relay.console.api.answers import asker, query
 from relay.console.api.deliveries import search
-from relay.console.keys import STOPPING
+from relay.console.keys import GUARD, STOPPING
 from relay.console.live import Missed, Result
 from relay.errors import RelayError
 
@@ -52,14 +52,13 @@ async def stream(request: web.Request) -> web.StreamResponse:
 async def _passed_on(request: web.Request, response: web.StreamResponse, news: News) -> None:
     """Until the client is gone or let go, may look on no longer, or the console ends."""
     stopping = request.app[STOPPING]
-    desk, who = asker(request)
 
     async def write(raw: bytes) -> None:
         async with asyncio.timeout(WRITE_S):
             await response.write(raw)
 
     async with asyncio.TaskGroup() as group:
-        work = (_read(news, write), _beat(write, lambda: desk.knows(who)), _end(stopping))
+        work = (_read(news, write), _beat(write, lambda: request.app[GUARD].knows(request)), _end(stopping))
         tasks = [group.create_task(one) for one in work]
         done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for one in pending:

@@ -37,7 +37,7 @@ async def listed(request: web.Request) -> web.Response:
 async def created(request: web.Request) -> web.Response:
     desk, who = asker(request)
     asked = await body(request)
-    secret, form = asked.text("secret"), _form(asked, but=("secret",))
+    secret, form = asked.secret("secret"), _form(asked, but=("secret",))
     key = key_of(request)
     ident = None if key is None else subscription_id(who.name, key)
     one, generated = await desk.create(who, form, secret=secret, ident=ident, wrong=asked.problems)
@@ -82,7 +82,7 @@ async def resumed(request: web.Request) -> web.Response:
 async def rotated(request: web.Request) -> web.Response:
     desk, who = asker(request)
     asked = await body(request, needed=False)
-    secret, activate_in, expire_in = asked.text("secret"), asked.text("activate_in"), asked.text("expire_in")
+    secret, activate_in, expire_in = asked.secret("secret"), asked.text("activate_in"), asked.text("expire_in")
     asked.done()
     one, generated = await desk.rotate(
         who,

@@ -6,6 +6,7 @@ from typing import Any
 
 from relay.access.audit import Page
 from relay.access.values import Principal, Scope, Token
+from relay.console.desk import whose
 from relay.console.desk.means import Seat
 from relay.console.reconciliations import Reconciliations
 from relay.errors import Invalid, NotAllowed, Problem
@@ -15,10 +16,8 @@ from relay.store.entry import Action
 from relay.store.history.listing import holds
 from relay.workers import ask_all, configured
 
-HOLDER = "token:"  # what the name of a token's holder begins with
 SILENT = "some workers do not answer: there may be more"
 MAX_NOTICES = 1_000  # that are kept
-OPERATORS = "worker", "process"  # what of a lane is nobody's but an operator's
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,17 +41,13 @@ class Governing(Seat):
             addresses = configured(self._means.config)
         except Invalid as why:  # an operator's to mend, and no caller's fault
             return {"items": [], "total": 0, "trouble": [str(why) if who.account is None else SILENT]}
-        said = await ask_all(addresses, Asked(subscription=subscription_id))
+        said = await ask_all(addresses, Asked(subscription=subscription_id, account=who.account))
         page = together([one.page for one in said if one.page])
-        rows = [
-            {name: one for name, one in row.items() if who.account is None or name not in OPERATORS}
-            for row in page.lanes
-            if who.sees(row["account_id"])
-        ]
+        rows = [whose.told(who, row) for row in page.lanes if who.sees(row["account_id"])]  # an older worker tells all
         wrong = [str(error) for one in said for error in one.wrong]
         if who.account is not None:
             wrong = [SILENT] if wrong else []
-        return {"items": rows, "total": page.total if who.account is None else len(rows), "trouble": wrong}
+        return {"items": rows, "total": page.total if len(rows) == len(page.lanes) else len(rows), "trouble": wrong}
 
     def reconcile(self, who: Principal, *, since_ms: int, until_ms: int | None = None) -> Reconciliations:
         """
@@ -78,19 +73,15 @@ class Governing(Seat):
         if not 1 <= limit <= MAX_NOTICES:
             raise Invalid(Problem("limit", f"takes 1 to {MAX_NOTICES}", str(limit)))
         board = self._means.notices.get()
-        return Told(notices=board.page(account=who.account, limit=limit), standing=board.standing(account=who.account))
+        notices, standing = board.page(account=who.account, limit=limit), board.standing(account=who.account)
+        return Told(
+            notices=[whose.told(who, one) for one in notices], standing=[whose.told(who, one) for one in standing]
+        )
 
     async def audit(self, who: Principal, *, cursor: str | None = None, limit: int = 50) -> Page:
         """Who did what, newest first."""
         who.require(Scope.ADMIN)
         return await self._means.audit.page(cursor, limit, account=who.account)
-
-    def knows(self, who: Principal) -> bool:
-        """Whether they still may: their token was not revoked, and has not expired."""
-        if not who.name.startswith(HOLDER):
-            return True
-        token_id = who.name.removeprefix(HOLDER).partition(" ")[0]
-        return self._means.access.get().find_id(token_id) is not None
 
     async def tokens(self, who: Principal) -> list[Token]:
         """Those that they may see, newest first, expired ones too."""

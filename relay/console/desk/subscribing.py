@@ -53,7 +53,7 @@ class Subscribing(Seat):
 
         Args:
             who: Who asks.
-            text: What name, URL or id hold, in any case.
+            text: What name, URL as they may see it, or id hold, in any case.
             state: Only those in this state.
             account: Only those of this account.
             cursor: Of the page before.
@@ -74,12 +74,12 @@ class Subscribing(Seat):
                 and who.sees(one.account_id)
                 and account in (None, one.account_id)
                 and state in (None, one.state.value)
-                and _holds(one, text)
+                and _holds(text, one.name, whose.url(who, one), one.id)
             ):
                 there.append((one, why))
             if len(there) > limit:
                 break
-        items = tuple(self._seen(one, why) for one, why in there[:limit])
+        items = tuple(self._seen(who, one, why) for one, why in there[:limit])
         return SubscriptionPage(items=items, cursor=written(there[limit - 1][0]) if len(there) > limit else None)
 
     async def subscription(self, who: Principal, subscription_id: str) -> dict[str, Any]:
@@ -88,7 +88,7 @@ class Subscribing(Seat):
         one, why = _last(whose.there(who, self._means.roster.all(), subscription_id))
         if one is None:
             raise Conflict(f"subscription {settings.shown(subscription_id)} cannot be read: {why}")
-        return self._seen(one, why)
+        return self._seen(who, one, why)
 
     async def create(
         self,
@@ -115,7 +115,7 @@ class Subscribing(Seat):
         used, means = key or generated_secret(), self._means
         new = made(subscription_id, values, used, means.keys, by=who.name, now_ms=means.clock.now_ms())
         await means.roster.edit(create(new, quota=means.config.max_subscriptions_per_account), by=who.name)
-        return self._seen(new), None if key else used.decode()
+        return self._seen(who, new), None if key else used.decode()
 
     async def update(
         self,
@@ -225,11 +225,12 @@ class Subscribing(Seat):
         edit = whose.changed(who, subscription_id, alter, now_ms=now_ms, version=version, if_match=if_match)
         changes = await means.roster.edit(edit, by=who.name)
         new = changes.get(SubscriptionId(subscription_id))
-        return self._seen(new) if new else await self.subscription(who, subscription_id)
+        return self._seen(who, new) if new else await self.subscription(who, subscription_id)
 
-    def _seen(self, one: Subscription, unreadable: str | None = None) -> dict[str, Any]:
+    def _seen(self, who: Principal, one: Subscription, unreadable: str | None = None) -> dict[str, Any]:
         signs = Signature.STANDARD_WEBHOOKS_ED25519 in one.signatures
-        return views.subscription(one, public_keys(one, self._means.keys) if signs else None, unreadable=unreadable)
+        keys = public_keys(one, self._means.keys) if signs else None
+        return views.subscription(one, keys, unreadable=unreadable) | {"url": whose.url(who, one)}
 
     def _checked(
         self,
@@ -269,9 +270,9 @@ def _last(one: Stored) -> tuple[Subscription | None, str | None]:
     return (one.last, one.why) if isinstance(one, Unreadable) else (one, None)
 
 
-def _holds(one: Subscription, text: str | None) -> bool:
+def _holds(text: str | None, *where: str) -> bool:
     wanted = (text or "").casefold()
-    return not wanted or any(wanted in where.casefold() for where in (one.name, one.url, one.id))
+    return not wanted or any(wanted in one.casefold() for one in where)
 
 
 def _secret(written: str) -> bytes:

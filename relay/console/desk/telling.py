@@ -1,9 +1,11 @@
 """Delivery History at the desk: listings, a delivery, figures, how old all of it is. Edge."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from relay.access.values import Principal, Scope
 from relay.console.ages import SILENT, Age, aged
+from relay.console.desk import whose
 from relay.console.desk.means import Seat
 from relay.errors import Invalid, NotFound, RelayError
 from relay.model import Subscription, SubscriptionId
@@ -31,7 +33,7 @@ class Telling(Seat):
             raise NotFound(
                 "there is no such delivery: it may be older than what the history keeps, or not be in it yet"
             )
-        return detail
+        return replace(detail, attempts=tuple(whose.told(who, one) for one in detail.attempts))
 
     async def sent(self, who: Principal, delivery_id: str, attempt_id: str) -> Sent:
         """What an attempt sent, exactly; whole signatures for those alone who may write."""

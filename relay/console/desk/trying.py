@@ -78,7 +78,7 @@ class Trying(Seat):
         def wants(one: Delivery) -> bool:
             return who.sees(one.account_id) and fits(one, search)
 
-        async with aclosing(self._means.live.news(after, wants)) as news:
+        async with aclosing(self._means.live.news(after, wants, account=who.account)) as news:
             async for one in news:
                 yield one
 

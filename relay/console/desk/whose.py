@@ -6,15 +6,28 @@ asked of what is there then, and not of what was there when a page was drawn.
 """
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from relay.access.values import Principal
+from relay.access.values import Principal, Scope
 from relay.console import etags
 from relay.errors import Invalid, NotFound, Problem, Stale
 from relay.model import Subscription, SubscriptionId
 from relay.settings import shown
 from relay.store.edits import Changes, Edit, Existing, Stored, account_of, change
+from relay.urls import masked
 
+OPERATORS = ("worker", "process")
 Alter = Callable[[Subscription], Subscription]
+
+
+def told(who: Principal, one: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What of a lane, a result or a notice they may see: which process it was is nobody's but an operator's."""
+    return one if who.account is None else {name: value for name, value in one.items() if name not in OPERATORS}
+
+
+def url(who: Principal, one: Subscription) -> str:
+    """As far as they may see it: its path may be all that a receiver asks for, and whoever may write can read it."""
+    return one.url if who.may(Scope.WRITE) else masked(one.url)
 
 
 def missing(subscription_id: str) -> NotFound:

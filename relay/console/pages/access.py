@@ -11,7 +11,7 @@ from relay.console.pages.visit import Visit, handled, see
 from relay.errors import Invalid, NotFound
 
 SCOPES = (
-    (Scope.READ.value, "read: see everything but secrets"),
+    (Scope.READ.value, "read: see everything but secrets and paths of URLs"),
     (Scope.WRITE.value, "write: change webhooks, send again"),
     (Scope.ADMIN.value, "admin: tokens, audit, erasing"),
 )

@@ -75,6 +75,7 @@ async def one(visit: Visit) -> web.Response:
         ],
         step=step,
         is_settled=is_settled,
+        poll_s=story.ask_again_s(detail, run, visit.now_ms),
         is_awaited=run is not None and not story.is_seen(detail, run),
         poll=path + forms.query({"run": run, "attempt": visit.asked("attempt"), "seen": str(it.records)}),
         may_redeliver=visit.who.may(Scope.WRITE),

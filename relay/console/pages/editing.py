@@ -14,7 +14,7 @@ from relay.console.pages.forms import Written
 from relay.console.pages.rendering import segment
 from relay.console.pages.trials import Trial, tried
 from relay.console.pages.visit import Visit, handled, see
-from relay.errors import Conflict, Invalid, Problem
+from relay.errors import Conflict, Invalid, Problem, Stale
 from relay.model import EVENT_TYPES
 
 FIRST = ("name", "url", "secret", "account_id", "events", "filter")  # the others stand behind "More settings"
@@ -101,16 +101,13 @@ async def update(visit: Visit) -> web.StreamResponse:
     except Invalid as invalid:
         errors = forms.by_field(invalid.problems)
         return await _form(visit, values=forms.again(written), it=it, version=version, errors=errors)
-    except Conflict:
-        rule = f"{it['updated_by']} has changed it meanwhile: save again to have it as it stands here"
-        return await _form(
-            visit,
-            values=forms.again(written),
-            it=it,
-            version=it["version"],
-            errors={"webhook": rule},
-            status=HTTPStatus.CONFLICT,
-        )
+    except Conflict as conflict:
+        rule = str(conflict)
+        if isinstance(conflict, Stale):
+            rule = f"{it['updated_by']} has changed it meanwhile: save again to have it as it stands here"
+            version = it["version"]
+        errors, status = {"webhook": rule}, HTTPStatus.CONFLICT
+        return await _form(visit, values=forms.again(written), it=it, version=version, errors=errors, status=status)
     return see(f"/subscriptions/{segment(visit.id)}")
 
 

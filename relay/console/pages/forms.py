@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 import orjson
 
+from relay.console.pages import words
 from relay.errors import Problem
 from relay.model import EVENT_TYPES, Signature
 from relay.store.sound import MAX_HEADERS
@@ -45,9 +46,7 @@ def webhook(written: Written, *, is_new: bool) -> tuple[dict[str, object], list[
     problems: list[Problem] = []
     said: dict[str, object] = {name: text(written, name) for name in PLAIN}
     said["events"] = every(written, "events")
-    said["bot_ids"] = [
-        line.strip() for line in text(written, "bot_ids").replace(",", "\n").splitlines() if line.strip()
-    ]
+    said["bot_ids"] = [line.strip() for line in text(written, "bot_ids").split("\n") if line.strip()]
     said["filter"] = text(written, "filter") or None
     said["signatures"] = every(written, "signatures")
     said["tls"] = {name: typed for name in ("client_cert", "ca") if (typed := text(written, f"tls_{name}"))} or None
@@ -116,7 +115,7 @@ def of(subscription: Mapping[str, Any]) -> dict[str, Any]:
         "no_headers": False,
         "tls_client_cert": tls.get("client_cert") or "",
         "tls_ca": tls.get("ca") or "",
-        **{name: "" if subscription[name] is None else f"{subscription[name]:g}" for name in NUMBERS},
+        **{name: "" if subscription[name] is None else words.figure(subscription[name]) for name in NUMBERS},
     }
 
 

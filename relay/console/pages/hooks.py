@@ -84,4 +84,4 @@ def secrets(subscription: Mapping[str, Any], *, now_ms: int) -> list[SecretRow]:
 
 def missed_since_ms(subscription: Mapping[str, Any]) -> int | None:
     """Since when nothing goes to it; None: it is active."""
-    return None if subscription["state"] == "active" else words.parsed(subscription["updated_at"])
+    return None if subscription["state"] == "active" else words.parsed(subscription["state_at"])

@@ -9,8 +9,9 @@ from relay.access.values import Scope
 from relay.console.pages import bodies, buried, forms, words
 from relay.console.pages.frame import Banner
 from relay.console.pages.names import names
-from relay.console.pages.visit import Visit, handled
+from relay.console.pages.visit import NOT_KEPT, Visit, handled
 from relay.errors import NotFound
+from relay.replay.letters import DeadLetter
 
 PAGE = 25
 PLACE = re.compile(r"([0-9]{1,9})/([0-9]{1,18})", re.ASCII)
@@ -31,12 +32,24 @@ async def listed(visit: Visit) -> web.Response:
 
 async def one(visit: Visit) -> web.Response:
     """With all of its bytes."""
+    letter = await _found(visit)
+    known = await names(visit, [letter.subscription_id] if letter.subscription_id else [])
+    return await visit.page("letter.html", it=buried.row(letter, known), body=bodies.shown(letter.value))
+
+
+async def download(visit: Visit) -> web.Response:
+    """Its bytes as they are, also those that could not be read."""
+    letter = await _found(visit)
+    name = f"dead-letter-{letter.partition}-{letter.offset}"
+    headers = NOT_KEPT | {"Content-Disposition": f'attachment; filename="{name}"'}
+    return web.Response(body=letter.value, content_type="application/octet-stream", headers=headers)
+
+
+async def _found(visit: Visit) -> DeadLetter:
     partition, offset = visit.request.match_info["partition"], visit.request.match_info["offset"]
     if not PLACE.fullmatch(f"{partition}/{offset}"):
         raise NotFound("there is no such dead letter")
-    letter = await visit.desk.dead_letter(visit.who, int(partition), int(offset))
-    known = await names(visit, [letter.subscription_id] if letter.subscription_id else [])
-    return await visit.page("letter.html", it=buried.row(letter, known), body=bodies.shown(letter.value))
+    return await visit.desk.dead_letter(visit.who, int(partition), int(offset))
 
 
 async def requeue(visit: Visit) -> web.Response:
@@ -65,4 +78,5 @@ ROUTES = [
     web.get("/dead-letters", handled(listed)),
     web.post("/dead-letters/requeue", handled(requeue)),
     web.get("/dead-letters/{partition}/{offset}", handled(one)),
+    web.get("/dead-letters/{partition}/{offset}/bytes", handled(download)),
 ]

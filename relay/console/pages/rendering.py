@@ -31,6 +31,7 @@ def environment(assets: Assets) -> Environment:
         "size": words.size,
         "sentence": words.sentence,
         "count": words.count,
+        "figure": words.figure,
         "person": frame.person,
         "segment": segment,
     }

@@ -7,6 +7,7 @@ from aiohttp import web
 
 from relay.access.values import Scope
 from relay.console.pages import forms, running, wishes
+from relay.console.pages.again import nonce, once
 from relay.console.pages.names import every_name, names
 from relay.console.pages.rendering import segment
 from relay.console.pages.visit import Visit, handled, see
@@ -46,6 +47,7 @@ async def new(visit: Visit) -> web.Response:
     return await _form(visit, wishes.wished(visit.request.query, now_ms=visit.now_ms))
 
 
+@once
 async def start(visit: Visit) -> web.StreamResponse:
     """It is there, and its page shows how far it is; or it is counted first, for which the log is read too."""
     written = await visit.written()
@@ -81,6 +83,7 @@ async def _form(
         webhooks=sorted(known.items(), key=lambda pair: pair[1].casefold()),
         errors=problems or {},
         forecast=forecast,
+        nonce=nonce(),
     )
 
 

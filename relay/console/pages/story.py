@@ -14,6 +14,8 @@ from relay.console.pages.words import Chip
 from relay.model import Trigger
 from relay.store.history.values import Delivery, Detail, State
 
+NEAR_S, FAR_S = 1, 30  # a second while somebody waits for an attempt; a redelivery from elsewhere may come at any time
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
@@ -48,7 +50,6 @@ class Step:
     elapsed: str
     trigger: str
     run_id: str | None
-    worker: str
     is_made: bool  # a request was sent
     result: Mapping[str, Any]
 
@@ -110,6 +111,13 @@ def is_settled(detail: Detail, run_id: str | None) -> bool:
     return is_seen(detail, run_id) and detail.delivery.state != State.PENDING
 
 
+def ask_again_s(detail: Detail, run_id: str | None, now_ms: int) -> int:
+    """How soon something more may be seen: at once near the next attempt, now and then while that is far off."""
+    due_ms = detail.delivery.next_attempt_ms
+    is_far = is_seen(detail, run_id) and due_ms is not None and due_ms - now_ms > words.MINUTE_MS
+    return FAR_S if is_far else NEAR_S
+
+
 def is_seen(detail: Detail, run_id: str | None) -> bool:
     """Whether anything came of this run; of none, there is nothing to come."""
     return run_id is None or any(one.get("run_id") == run_id for one in detail.attempts)
@@ -138,7 +146,6 @@ def _step(one: Mapping[str, Any]) -> Step:
         elapsed=words.duration(_whole(one, "elapsed_ms")),
         trigger=words.TRIGGERS.get(_text(one, "trigger"), _text(one, "trigger")),
         run_id=_text(one, "run_id") or None,
-        worker=_text(one, "worker"),
         is_made=is_made,
         result=one,
     )

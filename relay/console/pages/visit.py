@@ -1,5 +1,6 @@
 """One request of a browser: who asks, what was typed, and the page that is the answer. Edge (aiohttp, jinja2)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -12,6 +13,7 @@ from jinja2 import Environment
 
 from relay import __version__
 from relay.access.values import Principal, Scope
+from relay.console.api.answers import BODY_S
 from relay.console.desk import Desk
 from relay.console.keys import DESK, PRINCIPAL
 from relay.console.pages import frame
@@ -98,8 +100,13 @@ async def read_form(request: web.Request) -> Written:
 
     Raises:
         HTTPBadRequest, HTTPUnsupportedMediaType: It is no form.
+        HTTPRequestTimeout: It did not come in time.
     """
-    raw = await request.read()  # which the application bounds
+    try:
+        async with asyncio.timeout(BODY_S):
+            raw = await request.read()  # which the application bounds
+    except TimeoutError:
+        raise web.HTTPRequestTimeout(text=f"the form did not come within {BODY_S:.0f} s") from None
     if request.content_type != FORM:
         raise web.HTTPUnsupportedMediaType(text="this is no form")
     try:

@@ -209,6 +209,16 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def figure(number: float) -> str:
+    """
+    As it was written: all of its digits, and no `.0`.
+
+    >>> figure(4.0), figure(1234.5678), figure(20)
+    ('4', '1234.5678', '20')
+    """
+    return repr(number).removesuffix(".0")
+
+
 def size(number: object) -> str:
     """
     In powers of 1024; whoever wrote the record, a size that is no number is none.

@@ -68,7 +68,9 @@ def test_a_form_that_is_shown_again_has_neither_secret_nor_header() -> None:
 
 def test_the_form_of_a_webhook_sent_back_untouched_changes_nothing() -> None:
     """Every field that it shows is said again as it was."""
-    one = a_subscription(filter={"lead": {"status": 2}}, timeout_s=2.5, max_in_flight=3, bot_ids=("b",))
+    one = a_subscription(
+        filter={"lead": {"status": 2}}, timeout_s=2.5, rate_per_s=1234.5678, max_in_flight=3, bot_ids=("b", "c, d")
+    )
     there = shown(one)
     values = forms.of(there)
     sent = {

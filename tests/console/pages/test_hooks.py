@@ -48,7 +48,8 @@ def test_of_a_secret_is_told_when_it_signs_and_nothing_else() -> None:
 
 def test_what_was_missed_is_what_came_since_it_is_not_active() -> None:
     """A replay begins there."""
-    paused = a_subscription(state=State.PAUSED, updated_at="2019-06-07T12:00:00.000Z")
+    since = {"state_at": "2019-06-07T12:00:00.000Z", "updated_at": "2019-06-09T12:00:00.000Z"}  # renamed meanwhile
+    paused = a_subscription(state=State.PAUSED, **since)
 
     assert hooks.missed_since_ms(shown(paused)) == NOON_MS
     assert hooks.missed_since_ms(shown(a_subscription())) is None

@@ -65,6 +65,18 @@ def test_a_page_waits_for_the_run_that_somebody_started_and_then_no_more() -> No
     assert not story.is_settled(told({"verdict": "retry"}), None)
 
 
+def test_a_page_asks_often_only_where_something_is_about_to_come() -> None:
+    """An attempt in 24 hours is not waited for by the second; one of a run that was just begun is."""
+    waiting = told({"verdict": "retry", "at_ms": NOON_MS})  # the next is five seconds later
+    day_ms = 86_400_000
+
+    assert story.NEAR_S == story.ask_again_s(waiting, None, NOON_MS)
+    assert story.FAR_S == story.ask_again_s(waiting, None, NOON_MS - day_ms)
+    assert story.NEAR_S == story.ask_again_s(waiting, None, NOON_MS + day_ms)
+    assert story.NEAR_S == story.ask_again_s(waiting, "run_1", NOON_MS - day_ms)
+    assert story.NEAR_S == story.ask_again_s(told({}), "run_1", NOON_MS)
+
+
 def test_why_it_ended_is_said_beside_what_happened() -> None:
     """In a sentence each, and the same sentence once."""
     assert story.why("status", "exhausted", 500) == "The receiver answered 500. All attempts of the schedule were made."
