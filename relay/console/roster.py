@@ -12,16 +12,17 @@ from contextlib import suppress
 import structlog
 from aiokafka.errors import KafkaError
 
-from relay.broker import Broker, kafka_settings
+from relay.broker import kafka_settings
 from relay.config import Config
 from relay.console.cursors import Key, Newest
 from relay.ending import watched
-from relay.errors import TopicProblem, Unreachable
+from relay.errors import Unreachable
 from relay.model import Record, Subscription, SubscriptionId
 from relay.refusals import lost
 from relay.store.edits import Changes, Edit, Stored
 from relay.store.following import Following
 from relay.store.subscriptions import Subscriptions, fold, id_of
+from relay.store.writer import Writer
 from relay.topics import Topics
 
 log = structlog.get_logger()
@@ -52,12 +53,7 @@ class Roster:
             NotAllowed: It refuses us.
             TopicProblem: There is no such topic.
         """
-        async with Broker(self._config) as broker:
-            transactions = (await broker.capabilities()).transactions
-            if not transactions:
-                await broker.touch([self._topic])
-            elif await broker.missing(self._topic):
-                raise TopicProblem(f"there is no topic {self._topic}: `relay topics apply` makes it")
+        transactions = await Writer(self._config, self._topic).look()
         self._following = Following(
             kafka_settings(self._config),
             self._topic,
