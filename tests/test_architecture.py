@@ -23,7 +23,7 @@ PURE_OF = {
     "relay/notices": "board message",
     "relay/access": "values codec forms register claims origin limit headers",
     "relay/completeness": "values counts outcomes folding",
-    "relay/replay": "values runs ranges choose trial shown letters",
+    "relay/replay": "values runs ranges choose hindsight trial shown letters",
     "relay/console": "problems etags cursors ages views exports reconciliations",
     "relay/console/desk": "whose",
     "relay/console/api": "asked idempotency",

@@ -6,6 +6,7 @@ comes from RELAY_TRUSTED_PROXIES; from everywhere else it is not so much as look
 """
 
 import ipaddress
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ COOKIE = "__Host-relay"
 MAX_USER_CHARACTERS = 200  # of a name that a proxy gives; an e-mail address has at most 254, and mostly 30
 MAX_COOKIE_CHARACTERS = 512  # ours has some 120
 MAX_HOPS = 20  # of X-Forwarded-For that are looked at, from our end; nobody stands behind more proxies
+# `address:port` and `[address]:port`, as gateways of Azure and others write; an IPv6 address alone has more colons.
+_WITH_PORT = re.compile(r"(?:\[(?P<v6>[^\]]*)\]|(?P<v4>[^:\[\]]*))(?::[0-9]{1,5})?")
 _V6_PREFIX = 64  # of one customer's: counting single addresses of IPv6 counts nothing
 
 Values = Callable[[str], Sequence[str]]
@@ -125,8 +128,10 @@ def counted_as(peer: str | None, forwarded_for: Sequence[str], proxies: Sequence
 
 def _ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     """An address, without the port and zone that some write behind it; one of IPv4 in IPv6's clothes is of IPv4."""
+    written = _WITH_PORT.fullmatch(text)
+    bare = (written["v6"] or written["v4"] or "") if written else text
     try:
-        address = ipaddress.ip_address(text.partition("%")[0])
+        address = ipaddress.ip_address(bare.partition("%")[0])
     except ValueError:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None

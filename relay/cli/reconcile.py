@@ -2,12 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from relay import durations
+from relay import settings
 from relay.cli.common import Common, tell, write_json, write_table
 from relay.cli.patience import Steps, publish
 from relay.clock import SystemClock
@@ -55,18 +54,10 @@ def _time(name: str, text: str | None, now_ms: int, problems: list[Problem]) -> 
     if text is None:
         return None
     try:
-        return max(0, now_ms - durations.parse(text) * 1000)
-    except ValueError:
-        pass
-    try:
-        time = datetime.fromisoformat(text)
-        if time.tzinfo is not None and (ms := round(time.timestamp() * 1000)) >= 0:
-            return ms
-    except (ValueError, OverflowError):
-        pass
-    rule = "must be a duration as in 24h, or a time with its zone, as in 2026-01-31T08:00:00Z"
-    problems.append(Problem(name, rule, shown(text)))
-    return None
+        return settings.since(text, now_ms)
+    except ValueError as rule:
+        problems.append(Problem(name, str(rule), shown(text)))
+        return None
 
 
 def _report(config: Config, since_ms: int, until_ms: int | None) -> Report:

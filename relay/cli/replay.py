@@ -138,8 +138,7 @@ async def _open(config: Config, *, undelivered: bool) -> AsyncIterator[Replays]:
     """With the history where it is asked."""
     async with AsyncExitStack() as stack:
         history = await stack.enter_async_context(opened(config)) if undelivered else None
-        delivered = None if history is None else history.delivered
-        replays = Replays(config, delivered=delivered, worker=f"cli-{os.urandom(8).hex()}")
+        replays = Replays(config, history=history, worker=f"cli-{os.urandom(8).hex()}")
         yield await stack.enter_async_context(replays)
 
 

@@ -69,7 +69,7 @@ async def serve(
     history, roster, clock = SqlHistory(config.database_url), Roster(config), SystemClock()
     forward = Forward(config, clock=clock)
     live = Live(config, epoch=os.urandom(4).hex())
-    replays = Opening("replays", lambda: Replays(config, delivered=history.delivered))
+    replays = Opening("replays", lambda: Replays(config, history=history))
     tokens = Access(config, clock=clock)
     guard, access = Guard(config, tokens, clock=clock), Opening("tokens", lambda: started(tokens))
     subscriptions = Opening("subscriptions", lambda: started(roster))

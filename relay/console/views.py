@@ -9,7 +9,7 @@ from relay.console.ages import Age
 from relay.console.etags import etag
 from relay.model import Subscription
 from relay.pipeline.results import rfc3339
-from relay.replay import runs
+from relay.replay import letters, runs
 from relay.replay.letters import DeadLetter
 from relay.replay.shown import Sent
 from relay.replay.values import Preview, Run
@@ -119,23 +119,9 @@ def _seen(said: dict[str, Any], account: str | None) -> dict[str, Any]:
 
 def letter(one: DeadLetter) -> dict[str, Any]:
     """A dead letter: of its value what there is of it."""
-    return {
-        "partition": one.partition,
-        "offset": one.offset,
-        "at": time(one.at_ms),
-        "reason": one.reason,
-        "malformed": one.malformed,
-        "delivery_id": one.delivery_id,
-        "subscription_id": one.subscription_id,
-        "account_id": one.account_id,
-        "event_type": one.event_type,
-        "attempt": one.attempt,
-        "trigger": one.trigger,
-        "source": one.source,
-        "bytes": one.size,
-        "truncated": one.truncated,
-        **_bytes("value", one.value),
-    }
+    told = letters.shown(one)
+    del told["place"]
+    return {"partition": one.partition, "offset": one.offset, **told}
 
 
 def _bytes(name: str, value: bytes | None) -> dict[str, str | None]:

@@ -11,8 +11,8 @@ The path, in order. bytes -> Record -> Event -> Deliveries -> Request -> Reply -
     egress    which addresses may be called, with the reason                                pure
     tls       what a connection to a receiver is verified by, and what was against it       edge (files)
     connect   connections to what egress allows, or to the proxy; a pool for each set of rules  edge (aiohttp)
-    deliver   Request -> Reply; a refused or slow receiver is a Reply                       edge (aiohttp)
-    wire      the same, on aiohttp's connector and parser                                   edge (aiohttp)
+    deliver   what a call keeps to: a refused or slow receiver is a Reply                   edge (aiohttp)
+    wire      Request -> Reply, on aiohttp's connector and parser                           edge (aiohttp)
     names     names of receivers -> addresses, a slow one beside the others                   edge (threads)
     settle    Delivery x Reply -> Verdict                                                   pure
     results   Verdict -> the records that tell it                                           pure

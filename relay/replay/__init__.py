@@ -9,6 +9,7 @@ that whoever goes on with it sends nothing twice.
     runs          a run <-> the bytes of its record, and what records make of what there was  pure
     ranges        from a time or offsets to the ends of a log: where a replay begins          pure
     choose        what is sent of an event or a dead letter, or why nothing                   pure
+    hindsight     what a history knows of what was delivered                                  pure
     trial         the event of a test send, made by relay and made again from its result      pure
     shown         what a request held, from its result and its event                          pure
     letters       a record of the dead letters -> what is told of it                          pure

@@ -5,11 +5,11 @@ Whoever takes a run on reads it anew after it has fenced whoever had it, so it g
 committed, and sends nothing of that again.
 """
 
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Protocol, Self
 
 from relay.broker import Broker
 from relay.clock import Clock
@@ -21,15 +21,27 @@ from relay.pipeline.results import rfc3339
 from relay.replay.backlog import Standing
 from relay.replay.board import Board
 from relay.replay.choose import index_of, replayed
+from relay.replay.hindsight import waits
 from relay.replay.outbox import Outbox, Overtaken, Place, transactional_id
 from relay.replay.ranges import remaining
 from relay.replay.scan import Replaced, Scan
 from relay.replay.values import Run, RunState
 from relay.store.edits import Unreadable
-
-Delivered = Callable[[Collection[str]], Awaitable[set[str]]]  # of these delivery ids, those that were delivered
+from relay.store.history.values import Age
 
 BEAT_S = 2.0  # between two records of a run that moves without sending, or waits for room
+
+
+class Hindsight(Protocol):
+    """What a replay asks of a history; raises Unavailable while its store is locked, full or gone."""
+
+    async def delivered(self, delivery_ids: Iterable[str]) -> set[str]:
+        """Which of these were ever delivered."""
+        ...
+
+    async def age(self) -> Age:
+        """How far behind it is."""
+        ...
 
 
 class Chosen(NamedTuple):
@@ -53,7 +65,7 @@ class Carry:
         run: Run,
         *,
         transactions: bool,
-        delivered: Delivered | None,
+        history: Hindsight | None,
         clock: Clock,
         worker: str,
     ) -> None:
@@ -61,7 +73,7 @@ class Carry:
         self._board = board
         self.run = run
         self._transactions = transactions
-        self._delivered = delivered
+        self._history = history
         self._clock = clock
         self._worker = worker
         self._stack = AsyncExitStack()
@@ -116,6 +128,9 @@ class Carry:
             return None
         if room <= 0:
             await self._beat(self.run)
+            return None
+        if self.run.undelivered and self._history is not None and (why := waits(await self._history.age(), self.run)):
+            await self._beat(replace(self.run, why=why))
             return None
         try:
             batch = await self._scan.batch(room)
@@ -210,8 +225,8 @@ class Carry:
             for record in records
         )
         matched = [one for one in made if one is not None]
-        if self.run.undelivered and matched and self._delivered is not None:
-            there = await self._delivered([one.id for one in matched])
+        if self.run.undelivered and matched and self._history is not None:
+            there = await self._history.delivered([one.id for one in matched])
             return Chosen(len(matched), [one for one in matched if one.id not in there])
         return Chosen(len(matched), matched)
 

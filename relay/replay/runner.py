@@ -27,7 +27,7 @@ from relay.errors import RelayError
 from relay.model import State
 from relay.replay.backlog import Backlog
 from relay.replay.board import Board
-from relay.replay.carry import Carry, Delivered
+from relay.replay.carry import Carry, Hindsight
 from relay.replay.outbox import Outbox, Overtaken
 from relay.replay.runs import is_old
 from relay.replay.values import MOST_AT_ONCE, Run
@@ -38,6 +38,7 @@ log = structlog.get_logger()
 MOST_AHEAD = MOST_AT_ONCE  # a lane takes 1,000 and has 5 s for them: a test send behind these is out within 2 s
 MOST_AT_ALL = 3 * MOST_AHEAD  # what eight runs come to when each holds its share of when it came: 1 + 1/2 ... + 1/8
 MOST_RUNS = 8  # carried on at once: each has three connections
+MOST_OF_ONE = 2  # account's: a place stays with its run until that is over, and big ones take hours
 LEASE_S = 10.0  # as long as a killed worker's partitions stand still
 LOOK_S = 0.1  # between looks while everything waits for room
 IDLE_S = 2.0  # while nothing is ours
@@ -61,7 +62,7 @@ class Runner:
     config: Config
     board: Board
     transactions: bool
-    delivered: Delivered | None
+    history: Hindsight | None
     clock: Clock
     worker: str  # its name; no other process has it
     _carried: dict[str, tuple[Carry, AsyncExitStack]] = field(default_factory=dict)
@@ -124,7 +125,9 @@ class Runner:
         now_s = self.clock.monotonic()
         if run.is_over or run.id in self._carried or now_s < self._later.get(run.id, 0.0):
             return False
-        if run.undelivered and self.delivered is None:
+        if run.undelivered and self.history is None:
+            return False
+        if sum(one.run.account_id == run.account_id for one, _ in self._carried.values()) >= MOST_OF_ONE:
             return False
         heard = self._heard.get(run.id)
         if heard is None or heard.updated_at != run.updated_at:
@@ -142,7 +145,7 @@ class Runner:
             self.board,
             run,
             transactions=self.transactions,
-            delivered=self.delivered,
+            history=self.history,
             clock=self.clock,
             worker=self.worker,
         )

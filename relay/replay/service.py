@@ -18,7 +18,7 @@ from relay.model import DeliveryId, State, Subscription
 from relay.pipeline.results import rfc3339
 from relay.refusals import lost
 from relay.replay.board import Board
-from relay.replay.carry import Delivered
+from relay.replay.carry import Hindsight
 from relay.replay.outbox import Outbox, transactional_id
 from relay.replay.runner import Runner
 from relay.replay.singly import Singly, new_run
@@ -49,17 +49,17 @@ class Replays:
     """
 
     def __init__(
-        self, config: Config, *, delivered: Delivered | None = None, clock: Clock | None = None, worker: str = ""
+        self, config: Config, *, history: Hindsight | None = None, clock: Clock | None = None, worker: str = ""
     ) -> None:
         """
         Args:
             config: Where the topics are.
-            delivered: Asks a history; None: there is none, and what was not delivered cannot be told.
+            history: None: there is none, and what was not delivered cannot be told.
             clock: What time it is.
             worker: What the one that carries runs on is called; a name that no other process has.
         """
         self._config = config
-        self._delivered = delivered
+        self._history = history
         self._clock = clock or SystemClock()
         self._worker = worker or f"console-{os.urandom(8).hex()}"
         self._stack = AsyncExitStack()
@@ -84,7 +84,7 @@ class Replays:
             config=self._config,
             board=board,
             transactions=transactions,
-            delivered=self._delivered,
+            history=self._history,
             clock=self._clock,
             worker=self._worker,
         )
@@ -101,7 +101,7 @@ class Replays:
         assert self._opened is not None, "it is opened by `async with`"
         return self._opened
 
-    async def test(self, subscription: Subscription, *, event_type: str, by: str) -> DeliveryId:  # noqa: ARG002  for whoever audits
+    async def test(self, subscription: Subscription, *, event_type: str) -> DeliveryId:
         """
         A test send is on its way: one attempt, of an event that relay makes.
 
@@ -166,7 +166,7 @@ class Replays:
             self._config,
             await self._planned(subscription, wish, ""),
             subscription,
-            delivered=self._delivered,
+            history=self._history,
             committed_only=self._open.transactions,
             seconds=seconds,
         )
@@ -238,7 +238,7 @@ class Replays:
         return one if one is not None and account in {None, one.account_id} else None
 
     async def _planned(self, subscription: Subscription, wish: Wish, by: str) -> Run:
-        if wish.undelivered and self._delivered is None:
+        if wish.undelivered and self._history is None:
             raise Invalid(Problem("undelivered", "needs the history, which tells what was delivered"))
         run = new_run(Kind.REPLAY, subscription, by, self._clock)
         return await planned(self._config, wish, run, committed_only=self._open.transactions)

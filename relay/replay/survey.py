@@ -10,8 +10,9 @@ from relay.broker import Broker
 from relay.config import Config
 from relay.errors import Conflict, Invalid, Problem, TopicProblem, Unreachable
 from relay.model import Subscription
-from relay.replay.carry import Delivered
+from relay.replay.carry import Hindsight
 from relay.replay.choose import index_of, replayed
+from relay.replay.hindsight import unknown
 from relay.replay.lookup import FIND_S, bounds, reader
 from relay.replay.ranges import ranges, remaining
 from relay.replay.scan import Batch, Replaced, Scan
@@ -61,7 +62,7 @@ async def surveyed(
     run: Run,
     to: Subscription,
     *,
-    delivered: Delivered | None,
+    history: Hindsight | None,
     committed_only: bool,
     seconds: float,
 ) -> Preview:
@@ -88,8 +89,11 @@ async def surveyed(
             ]
             ids = [one.id for one in made if one is not None]
             matched += len(ids)
-            there = await delivered(ids) if run.undelivered and delivered is not None and ids else set()
+            there = await history.delivered(ids) if run.undelivered and history is not None and ids else set()
             to_send += len(ids) - len(there & set(ids))
+    notes = [note] if (note := forecast(to)) is not None else []
+    if run.undelivered and history is not None:
+        notes.append(unknown(await history.age(), run, retention_s=config.history_retention_s))
     exact = not remaining(now)
     share = 1.0 if exact or not now.done else now.total / now.done
     return Preview(
@@ -98,7 +102,7 @@ async def surveyed(
         to_send=round(to_send * share),
         lost=now.lost,
         exact=exact,
-        note=forecast(to),
+        note=". ".join(notes) or None,
     )
 
 

@@ -1,7 +1,9 @@
 """
-A command whose broker freezes under it, in a process of its own: `python -m tests.cli.freezing PID QUESTION SECONDS …`.
+A command whose broker freezes under it, in a process of its own:
+`python -m tests.cli.freezing PID QUESTION SECONDS PATIENCE …`.
 
-As soon as the question was answered, and for so many seconds, 0 meaning for good; what follows are relay's arguments.
+As soon as the question was answered, and for so many seconds, 0 meaning for good; then how many seconds the command is
+patient, 0 meaning as ever. What follows are relay's arguments.
 """
 
 import asyncio
@@ -12,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from relay.broker import Broker
+from relay.cli import patience
 from relay.cli.app import main
 from relay.store.follow import Follower
 
@@ -38,4 +41,5 @@ def freeze(pid: int, question: str, seconds: float) -> None:
 
 if __name__ == "__main__":
     freeze(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]))
-    sys.exit(main(sys.argv[4:]))
+    patience.SILENT_S = float(sys.argv[4]) or patience.SILENT_S
+    sys.exit(main(sys.argv[5:]))

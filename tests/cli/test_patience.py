@@ -76,9 +76,12 @@ def pid(server: Server) -> int:
     return server.process.pid
 
 
-async def frozen(relay: Relay, server: Server, question: str, *arguments: str, seconds: int = 0) -> Done:
+async def frozen(
+    relay: Relay, server: Server, question: str, *arguments: str, seconds: int = 0, patient_s: int = 0
+) -> Done:
     """What a command says and leaves whose broker freezes once that question is answered; and how long it takes."""
-    command = [sys.executable, "-m", "tests.cli.freezing", str(pid(server)), question, str(seconds), *arguments]
+    options = (str(pid(server)), question, str(seconds), str(patient_s))
+    command = [sys.executable, "-m", "tests.cli.freezing", *options, *arguments]
     began_s = time.monotonic()
     done = await asyncio.to_thread(
         subprocess.run, command, cwd=ROOT, env=relay.env, capture_output=True, timeout=120, check=False
@@ -108,7 +111,8 @@ async def test_a_command_ends_when_the_broker_freezes_in_its_midst(
     if command == "topics apply":
         command += " --with-events"  # something is left to make
 
-    done = await frozen(relay, own, question, *command.split())
+    hasty_s = 3 if "pause" in command else 0  # that it is some 10 s is seen of the others
+    done = await frozen(relay, own, question, *command.split(), patient_s=hasty_s)
 
     assert (5, "") == (done.status, done.out)
     assert said in done.err

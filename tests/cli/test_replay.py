@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -205,8 +206,10 @@ def test_what_was_delivered_by_the_history_is_not_sent_when_only_the_rest_is_ask
     async def fill() -> None:
         records = [a_record(offset, one) for offset, one in enumerate(results)]
         async with history(URL) as store:
-            moved = batch({0: records}, {0: Position(partition=0)}, now_ms=record.timestamp)
-            await store.write("relay.results", moved)
+            told = batch({0: records}, {0: Position(partition=0)}, now_ms=record.timestamp)
+            later_ms = record.timestamp + DAY_MS  # it has all that is written until then
+            moves = [(before, replace(after, as_of_ms=later_ms)) for before, after in told.moves]
+            await store.write("relay.results", replace(told, moves=moves))
 
     asyncio.run(fill())
     asked = ("replay", "--subscription", "late", "--since", "24h", "--undelivered", "-o", "json")

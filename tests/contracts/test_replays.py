@@ -1,7 +1,7 @@
 """What is sent again and what is not, on an embedded broker: the cases that a worker is not needed for."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -32,6 +32,7 @@ from relay.replay.singly import TOGETHER, UNKNOWN, Singly
 from relay.replay.survey import surveyed
 from relay.replay.values import Run, RunState, Wish
 from relay.store.codec import encode
+from relay.store.history.values import Age
 from relay.store.history.values import Delivery as Told
 from relay.topics import Topics
 from tests.builders import NOON_MS, a_delivery, a_subscription, a_value, an_event
@@ -157,7 +158,7 @@ async def test_a_run_waits_for_a_subscription_that_cannot_be_read_or_is_not_know
         async def step() -> Run:
             """One step of whoever takes it on now."""
             run, clock = board.runs[started.id], ManualClock()
-            async with Carry(config, board, run, transactions=False, delivered=None, clock=clock, worker="us") as carry:
+            async with Carry(config, board, run, transactions=False, history=None, clock=clock, worker="us") as carry:
                 await carry.step(10)
             return carry.run
 
@@ -203,7 +204,42 @@ async def test_a_topic_that_is_made_anew_while_a_replay_is_counted_is_a_conflict
     run = a_run(starts={(topic, 0): 5}, positions={(topic, 0): 5}, until={(topic, 0): 9})
 
     with pytest.raises(Conflict, match="made anew meanwhile"):
-        await surveyed(config, run, to, delivered=None, committed_only=False, seconds=10)
+        await surveyed(config, run, to, history=None, committed_only=False, seconds=10)
+
+
+class Remembers:
+    """A history that has read nothing, until it is told that it has."""
+
+    as_of_ms: int | None = None
+    asked = 0
+
+    async def delivered(self, delivery_ids: Iterable[str]) -> set[str]:
+        self.asked += 1
+        return set(delivery_ids)
+
+    async def age(self) -> Age:
+        return Age(as_of_ms=self.as_of_ms, gaps=())
+
+
+async def test_what_was_not_delivered_is_asked_of_a_history_that_is_as_new_as_the_replay(config: Config) -> None:
+    """One that lags, or is being read anew, takes what was delivered for what was not."""
+    await made(config)
+    to, clock, history = a_subscription(), ManualClock(), Remembers()
+    await written(config, "subscriptions", encode(to), key=to.id.encode())
+    await written(config, "events", orjson.dumps(a_value()))
+    async with Replays(config, history=history, clock=clock) as replays:
+        board, wish = replays._open.board, Wish(since_ms=0, undelivered=True)
+        preview = await replays.preview(to, wish)
+        run = await replays.start(to, wish, by=BY)
+        async with Carry(config, board, run, transactions=False, history=history, clock=clock, worker="us") as carry:
+            assert await carry.step(10) is None
+            waiting, asked = carry.run, history.asked
+            history.as_of_ms = clock.now_ms()
+            await carry.step(10)
+
+    assert "the history does not know" in (preview.note or "")
+    assert ("waits until the history", 1) == ((waiting.why or "")[:23], asked)  # once, by the preview
+    assert (RunState.DONE, 1, 0) == (carry.run.state, carry.run.skipped, carry.run.sent)
 
 
 class Faulty(Board):
@@ -218,7 +254,7 @@ async def test_a_run_that_cannot_be_taken_on_rests_and_the_others_go_on(config: 
     await made(config)
     async with Faulty(config, transactions=False) as board:
         clock = ManualClock()
-        runner = Runner(config=config, board=board, transactions=False, delivered=None, clock=clock, worker="us")
+        runner = Runner(config=config, board=board, transactions=False, history=None, clock=clock, worker="us")
         await runner._take(a_run())
 
     assert not runner._is_free(a_run())

@@ -75,8 +75,8 @@ async def test_a_rate_is_kept_by_two_workers_together(kafka: str, prefix: str, t
             await relay.subscribe("paced", journal.url("ok/paced"), "--rate-per-s", str(per_s))
             workers = [relay.worker(), relay.worker()]
             await until(lambda: relay.logged("assignment.loaded", 4))
-            await relay.emit([an_event() for _ in range(80)])
-            await until(lambda: len(journal.calls) == 80, 60)
+            await relay.emit([an_event() for _ in range(50)])
+            await until(lambda: len(journal.calls) == 50, 60)
             for worker in workers:
                 assert await relay.end(worker) == 0
             results = await relay.results()

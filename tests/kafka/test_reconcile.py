@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaProducer
 
+from relay.broker import Broker
 from relay.clock import SystemClock
 from relay.completeness.reading import reconcile
 from relay.completeness.values import Report
@@ -16,7 +17,8 @@ from relay.config import Config
 from relay.model import State, SubscriptionId
 from relay.store.edits import change, in_state
 from relay.store.subscriptions import Subscriptions
-from tests.kafka.driver import SECRET, Relay, an_event, create_topic, encoded, partitions_of, until
+from relay.topics import Wanted
+from tests.kafka.driver import SECRET, Relay, an_event, encoded, until
 from tests.kafka.journal import Journal
 
 pytestmark = pytest.mark.kafka
@@ -50,6 +52,17 @@ async def subscribed(relay: Relay, url: Callable[[str], str]) -> None:
 
 async def gave_up(relay: Relay, count: int) -> bool:
     return await relay.result_count(verdict="gave_up") == count
+
+
+async def made(relay: Relay, *, like: Relay) -> None:
+    """Its topics of what is told, and of what came of it, stand too."""
+    async with Broker(Config.read(relay.env)) as broker:
+        there = await broker.topics()
+        names = ("progress", "results", "dead-letters")
+        wanted = {f"{relay.prefix}.{name}": there[f"{like.prefix}.{name}"] for name in names}
+        await broker.create(
+            [Wanted(name=name, partitions=count, replicas=1, configs={}) for name, count in wanted.items()]
+        )
 
 
 async def copied(relay: Relay, to: Relay, left_out: str) -> None:
@@ -114,9 +127,7 @@ async def test_everything_has_an_outcome_and_one_that_is_dropped_on_purpose_is_f
             chosen = next(one for one in await relay.results() if one["subscription_id"] == "two")
             same = {"RELAY_EVENTS_TOPICS": relay.events, "RELAY_GROUP": relay.group}
             with Relay(kafka, f"{prefix}-copy", tmp_path, **same) as copy:
-                for topic in ("progress", "results", "dead-letters"):
-                    partitions = await partitions_of(kafka, f"{prefix}.{topic}")
-                    await create_topic(kafka, f"{copy.prefix}.{topic}", len(partitions))
+                await made(copy, like=relay)
                 untold = await reconciled(copy)
                 await copied(relay, copy, chosen["delivery_id"])
                 done = await asyncio.to_thread(copy.run, "reconcile", "--since", "1h", "-o", "json")

@@ -86,12 +86,12 @@ async def test_a_redelivery_arrives_under_its_own_id_with_a_run_of_its_own(relay
             once, answers = await replays.redeliver(ok, [told(first)], by=BY)
             again, _ = await replays.redeliver(ok, [told(first)], by=BY)
             await until(lambda: len(journal.of("ok/a")) == 3)
-            tried = await replays.test(failing, event_type="lead.updated", by=BY)
+            tried = await replays.test(failing, event_type="lead.updated")
             await until(lambda: journal.of("status/500/b"))
             with pytest.raises(Conflict, match="resume it first"):
-                await replays.test(replace(ok, state=State.PAUSED), event_type="lead.updated", by=BY)
+                await replays.test(replace(ok, state=State.PAUSED), event_type="lead.updated")
             with pytest.raises(Invalid, match="event_type"):
-                await replays.test(ok, event_type="lead.deleted", by=BY)
+                await replays.test(ok, event_type="lead.deleted")
             assert {run.id: (run.sent, run.by) for run in replays.runs(account=ok.account_id)} == {
                 once: (1, BY),
                 again: (1, BY),
@@ -218,7 +218,7 @@ async def test_what_was_given_up_is_requeued_and_what_was_sent_is_shown(relay: R
             answers = await replays.requeue([*asked, (0, 10_000), (99, 0)], account=None, by=BY)
             await until(lambda: len(journal.of("status/410/b")) == 2)
             (run,) = replays.runs(account="acct-2")
-            tried = await replays.test(await subscription(relay, "ailing"), event_type="lead.created", by=BY)
+            tried = await replays.test(await subscription(relay, "ailing"), event_type="lead.created")
             await until(lambda: tried in journal.ids("flaky/1/a"))
         await until(lambda: relay.result_count(trigger="test"))
         await until(lambda: relay.result_count(trigger="redelivery"))
@@ -307,7 +307,7 @@ async def test_a_replay_leaves_room_before_it_and_ends_when_it_is_told_to(relay:
                 group.create_task(replays.work(stop))
                 run = await others.start(await subscription(relay, "held"), Wish(since_ms=0), by=BY)
                 await until(lambda: sent_of(replays, run) == MOST_AT_ONCE)
-                await others.test(await subscription(relay, "other"), event_type="lead.updated", by=BY)
+                await others.test(await subscription(relay, "other"), event_type="lead.updated")
                 took = await until(lambda: len(journal.of("ok/b")) > 2 * MOST_AT_ONCE)
                 assert sent_of(replays, run) == MOST_AT_ONCE
                 assert len(await relay.read(now)) == MOST_AT_ONCE + 1

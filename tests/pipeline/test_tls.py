@@ -17,7 +17,6 @@ import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
 from relay.model import Answer, Failure, Reason, Reply, Request, Tls
-from relay.pipeline.deliver import SessionDeliver
 from relay.pipeline.egress import Egress
 from relay.pipeline.tls import MAX_FILE_BYTES, Contexts, Unusable, in_words, public
 from relay.pipeline.wire import WireDeliver
@@ -29,7 +28,6 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 LOOPBACK = Egress(allowed=[ip_network("127.0.0.0/8")])
 TRUSTING = Tls(ca="corp")
 TO_THE_END = timedelta(days=365)
-Either = SessionDeliver | WireDeliver
 
 
 class Here(AbstractResolver):
@@ -45,13 +43,6 @@ class Here(AbstractResolver):
         pass
 
 
-@pytest.fixture(params=[SessionDeliver, WireDeliver], ids=["session", "wire"])
-def deliver(request: pytest.FixtureRequest) -> type[Either]:
-    """Either of the two clients; both are to keep to the same rules."""
-    kind: type[Either] = request.param
-    return kind
-
-
 @pytest.fixture
 def authority(tmp_path: Path) -> Authority:
     """One that subscriptions may name as `corp`."""
@@ -60,9 +51,9 @@ def authority(tmp_path: Path) -> Authority:
     return authority
 
 
-def opened(deliver: type[Either], folder: Path | None) -> AbstractAsyncContextManager[Either]:
+def opened(folder: Path | None) -> AbstractAsyncContextManager[WireDeliver]:
     contexts = Contexts(None if folder is None else str(folder))
-    return deliver(LOOPBACK, connect_timeout_s=5, response_bytes=100, resolver=Here(), contexts=contexts)
+    return WireDeliver(LOOPBACK, connect_timeout_s=5, response_bytes=100, resolver=Here(), contexts=contexts)
 
 
 def to(receiver: Receiver, tls: Tls | None, *, account: str = "acc_1", host: str = NAME) -> Request:
@@ -141,14 +132,14 @@ def test_verification_is_on_from_tls_1_2_and_no_environment_weakens_it(
 
 
 async def test_a_receiver_of_an_authority_that_is_named_is_called_by_its_name(
-    deliver: type[Either], authority: Authority, tmp_path: Path
+    authority: Authority, tmp_path: Path
 ) -> None:
     """SNI has the name; an address has none to say (RFC 6066, section 3)."""
     asked: list[str | None] = []
     theirs = authority.serves(tmp_path / "theirs", NAME, "127.0.0.1")
     theirs.sni_callback = lambda _, name, __: asked.append(name)
 
-    async with receiving(each(OK), tls=theirs) as receiver, opened(deliver, tmp_path) as call:
+    async with receiving(each(OK), tls=theirs) as receiver, opened(tmp_path) as call:
         replies = [await call(to(receiver, TRUSTING, host=host)) for host in (NAME, "127.0.0.1")]
 
     assert [200, 200] == [one.status for one in replies if isinstance(one, Answer)]
@@ -164,37 +155,31 @@ OUT_OF_ORDER: dict[str, tuple[tuple[str, ...], dict[str, object]]] = {
 
 
 @pytest.mark.parametrize("cause", OUT_OF_ORDER)
-async def test_a_certificate_out_of_order_is_told_in_words(
-    cause: str, deliver: type[Either], authority: Authority, tmp_path: Path
-) -> None:
+async def test_a_certificate_out_of_order_is_told_in_words(cause: str, authority: Authority, tmp_path: Path) -> None:
     """And nothing is sent."""
     names, how = OUT_OF_ORDER[cause]
     theirs = authority.serves(tmp_path / "theirs", *names, **how)
 
-    async with receiving(each(OK), tls=theirs) as receiver, opened(deliver, tmp_path) as call:
+    async with receiving(each(OK), tls=theirs) as receiver, opened(tmp_path) as call:
         reply = await call(to(receiver, TRUSTING))
 
     assert cause == told(reply)
     assert [] == receiver.heard
 
 
-async def test_a_name_that_stands_in_the_subject_alone_is_none(
-    deliver: type[Either], authority: Authority, tmp_path: Path
-) -> None:
+async def test_a_name_that_stands_in_the_subject_alone_is_none(authority: Authority, tmp_path: Path) -> None:
     """As RFC 9525 has it; so has every browser."""
     theirs = authority.serves(tmp_path / "theirs", subject=NAME)
 
-    async with receiving(each(OK), tls=theirs) as receiver, opened(deliver, tmp_path) as call:
+    async with receiving(each(OK), tls=theirs) as receiver, opened(tmp_path) as call:
         assert "its certificate is for another name" == told(await call(to(receiver, TRUSTING)))
 
 
-async def test_another_address_and_an_unknown_authority_are_told(
-    deliver: type[Either], authority: Authority, tmp_path: Path
-) -> None:
+async def test_another_address_and_an_unknown_authority_are_told(authority: Authority, tmp_path: Path) -> None:
     """An authority that one subscription names is trusted for that one alone."""
     theirs = authority.serves(tmp_path / "theirs", NAME)
 
-    async with receiving(each(OK), tls=theirs) as receiver, opened(deliver, tmp_path) as call:
+    async with receiving(each(OK), tls=theirs) as receiver, opened(tmp_path) as call:
         trusted = await call(to(receiver, TRUSTING))
         address = told(await call(to(receiver, TRUSTING, host="127.0.0.1")))
         unknown = told(await call(to(receiver, None)))
@@ -204,9 +189,7 @@ async def test_another_address_and_an_unknown_authority_are_told(
     assert unknown.startswith("its certificate comes from an unknown authority")
 
 
-async def test_a_receiver_without_tls_1_2_is_refused(
-    deliver: type[Either], authority: Authority, tmp_path: Path
-) -> None:
+async def test_a_receiver_without_tls_1_2_is_refused(authority: Authority, tmp_path: Path) -> None:
     """It would have answered a client that takes less."""
     theirs = authority.serves(tmp_path / "theirs", NAME)
     lax = ssl.create_default_context(cadata=authority.certificate.decode())
@@ -217,7 +200,7 @@ async def test_a_receiver_without_tls_1_2_is_refused(
             context.maximum_version = ssl.TLSVersion.TLSv1_1
 
     with refusing(theirs) as receiver:
-        async with opened(deliver, tmp_path) as call:
+        async with opened(tmp_path) as call:
             reply = await call(to(receiver, TRUSTING))
         _, writer = await asyncio.open_connection("127.0.0.1", receiver.port, ssl=lax, server_hostname=NAME)
         writer.close()
@@ -225,14 +208,14 @@ async def test_a_receiver_without_tls_1_2_is_refused(
     assert "it speaks no TLS 1.2 or newer" == told(reply)
 
 
-async def test_a_receiver_without_tls_is_told(deliver: type[Either], tmp_path: Path) -> None:
+async def test_a_receiver_without_tls_is_told(tmp_path: Path) -> None:
     """It answers in plain HTTP."""
 
     async def script(peer: Peer) -> None:
         await peer.says(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
         await peer.is_left()
 
-    async with receiving(script) as receiver, opened(deliver, tmp_path) as call:
+    async with receiving(script) as receiver, opened(tmp_path) as call:
         assert "it speaks no TLS there" == told(await call(to(receiver, None)))
 
 
@@ -250,20 +233,16 @@ def demanding(request: pytest.FixtureRequest, authority: Authority, tmp_path: Pa
 
 
 async def test_a_client_certificate_is_shown(demanding: ssl.SSLContext, authority: Authority, tmp_path: Path) -> None:
-    """Whoever has none, or one of another authority, is refused and told so; by the client that workers use.
-
-    Of 1.3's refusals, which come behind the handshake, aiohttp's session forgets those before its request is out.
-    """
-    deliver = WireDeliver
+    """Whoever has none, or one of another authority, is refused and told so."""
     authority.issues(tmp_path / "crm", subject="us", use=CLIENT)
     Authority("another").issues(tmp_path / "strange", subject="us", use=CLIENT)
 
     with refusing(demanding) as receiver:
-        async with opened(deliver, tmp_path) as call:
+        async with opened(tmp_path) as call:
             shown = await call(to(receiver, Tls(client_cert="crm", ca="corp")))
-        async with opened(deliver, tmp_path) as call:
+        async with opened(tmp_path) as call:
             without = told(await call(to(receiver, TRUSTING)))
-        async with opened(deliver, tmp_path) as call:
+        async with opened(tmp_path) as call:
             strange = told(await call(to(receiver, Tls(client_cert="strange", ca="corp"))))
 
     assert isinstance(shown, Answer)
@@ -272,7 +251,7 @@ async def test_a_client_certificate_is_shown(demanding: ssl.SSLContext, authorit
 
 
 async def test_no_connection_is_used_with_another_certificate_than_it_was_made_with(
-    deliver: type[Either], authority: Authority, tmp_path: Path
+    authority: Authority, tmp_path: Path
 ) -> None:
     """Nor without one; each has its own, and uses that one again."""
     for name in ("a", "b"):
@@ -282,7 +261,7 @@ async def test_no_connection_is_used_with_another_certificate_than_it_was_made_w
     theirs.load_verify_locations(cadata=authority.certificate.decode())
     each_twice = [Tls(client_cert=name, ca="corp") for name in ("a", "b")] + [TRUSTING]
 
-    async with receiving(each(OK), tls=theirs) as receiver, opened(deliver, tmp_path) as call:
+    async with receiving(each(OK), tls=theirs) as receiver, opened(tmp_path) as call:
         for tls in each_twice * 2:
             assert isinstance(await call(to(receiver, tls)), Answer)
 
@@ -290,9 +269,7 @@ async def test_no_connection_is_used_with_another_certificate_than_it_was_made_w
         assert [2, 2, 2] == [len(peer.heard) for peer in receiver.peers]
 
 
-async def test_a_renewed_certificate_is_shown_from_the_next_request_on(
-    deliver: type[Either], authority: Authority, tmp_path: Path
-) -> None:
+async def test_a_renewed_certificate_is_shown_from_the_next_request_on(authority: Authority, tmp_path: Path) -> None:
     """No restart, and no connection of the old one's."""
     authority.issues(tmp_path / "crm", subject="old", use=CLIENT)
     theirs = authority.serves(tmp_path / "theirs", NAME)
@@ -300,7 +277,7 @@ async def test_a_renewed_certificate_is_shown_from_the_next_request_on(
     theirs.load_verify_locations(cadata=authority.certificate.decode())
     tls = Tls(client_cert="crm", ca="corp")
 
-    async with receiving(each(OK), tls=theirs) as receiver, opened(deliver, tmp_path) as call:
+    async with receiving(each(OK), tls=theirs) as receiver, opened(tmp_path) as call:
         await call(to(receiver, tls))
         authority.issues(tmp_path / "crm", subject="new", use=CLIENT)
         await call(to(receiver, tls))
@@ -308,16 +285,14 @@ async def test_a_renewed_certificate_is_shown_from_the_next_request_on(
         assert ["old", "new"] == subjects(receiver)
 
 
-async def test_what_a_name_stands_for_is_missing_and_nobody_is_called(
-    deliver: type[Either], authority: Authority, tmp_path: Path
-) -> None:
+async def test_what_a_name_stands_for_is_missing_and_nobody_is_called(authority: Authority, tmp_path: Path) -> None:
     """A name that is not there, or no folder at all."""
     theirs = authority.serves(tmp_path / "theirs", NAME)
 
     async with receiving(each(OK), tls=theirs) as receiver:
-        async with opened(deliver, tmp_path) as call:
+        async with opened(tmp_path) as call:
             missing = told(await call(to(receiver, Tls(client_cert="crm"))))
-        async with opened(deliver, None) as call:
+        async with opened(None) as call:
             nowhere = told(await call(to(receiver, TRUSTING)))
 
     assert "RELAY_TLS_DIR has no crm/tls.crt for this account" == missing
@@ -425,13 +400,13 @@ def contexts_alive() -> int:
 
 
 @pytest.mark.usefixtures("authority")
-async def test_nothing_is_kept_of_what_a_certificate_was_renewed_from(deliver: type[Either], tmp_path: Path) -> None:
+async def test_nothing_is_kept_of_what_a_certificate_was_renewed_from(tmp_path: Path) -> None:
     """A context is a megabyte, and there is one of each renewal."""
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"https://127.0.0.1:{gone.getsockname()[1]}/"
     request = Request(url=url, headers={}, body=b"{}", timeout_s=10, account_id="acc_1", tls=TRUSTING)
     contexts = Contexts(str(tmp_path), kept=1)
-    async with deliver(LOOPBACK, connect_timeout_s=5, response_bytes=100, contexts=contexts) as client:
+    async with WireDeliver(LOOPBACK, connect_timeout_s=5, response_bytes=100, contexts=contexts) as client:
         await client(request)
         before = contexts_alive()
 

@@ -1,6 +1,7 @@
 """Which runs a process takes on."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -9,17 +10,14 @@ from relay.clock import ManualClock
 from relay.config import Config
 from relay.model import State
 from relay.replay.board import Board
-from relay.replay.runner import LEASE_S, Runner
+from relay.replay.runner import LEASE_S, MOST_OF_ONE, Runner
 from relay.replay.values import Run, RunState, forecast
 from relay.store.edits import Stored, Unreadable
 from tests.builders import a_subscription
 from tests.replay.made import a_run
 
+HISTORY: Any = object()  # which nobody asks anything here
 CONFIG = Config.read({"RELAY_KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
-
-
-async def delivered(_: object) -> set[str]:
-    return set()
 
 
 def runner(clock: ManualClock, *, to: Stored | None = None, history: bool = True) -> Runner:
@@ -29,7 +27,7 @@ def runner(clock: ManualClock, *, to: Stored | None = None, history: bool = True
         config=CONFIG,
         board=board,
         transactions=True,
-        delivered=delivered if history else None,
+        history=HISTORY if history else None,
         clock=clock,
         worker="us",
     )
@@ -77,6 +75,19 @@ async def test_what_asks_for_the_history_is_left_to_who_has_one() -> None:
     one = runner(ManualClock(), history=False)
 
     assert not is_free(one, a_run(undelivered=True))
+    assert is_free(one, a_run())
+
+
+async def test_an_account_with_many_runs_leaves_places_for_others() -> None:
+    """Its next one is carried on when one of those is over."""
+    one = runner(ManualClock())
+    carried: Any = {f"run_{number}": (SimpleNamespace(run=a_run()), None) for number in range(10, 10 + MOST_OF_ONE)}
+
+    one._carried = carried
+
+    assert not is_free(one, a_run())
+    assert is_free(one, a_run(account_id="acc_2"))
+    carried.popitem()
     assert is_free(one, a_run())
 
 

@@ -38,7 +38,7 @@ class Sending(Seat):
             kind = canonical(event_type)
         except ValueError as rule:
             raise Invalid(Problem("event_type", str(rule), shown(event_type))) from None
-        delivery_id = await self._means.replays.get().test(subscription, event_type=kind, by=who.name)
+        delivery_id = await self._means.replays.get().test(subscription, event_type=kind)
         await self._audit(who, Action.TESTED, subscription.account_id, subscription.id, delivery_id=delivery_id)
         return delivery_id
 

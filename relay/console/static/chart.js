@@ -13,12 +13,12 @@ function read(table) {
 
 const two = (number) => String(number).padStart(2, "0");
 
-// Hours as everywhere here, in UTC; a new day says which.
+// Hours as everywhere here, in UTC; a new day says which, in so few letters that two fit side by side.
 function labels(_, splits) {
   let day = "";
   return splits.map((at) => {
     const date = new Date(at * 1000);
-    const here = `${date.getUTCFullYear()}-${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())}`;
+    const here = `${two(date.getUTCMonth() + 1)}-${two(date.getUTCDate())}`;
     const label = `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}${here === day ? "" : `\n${here}`}`;
     day = here;
     return label;

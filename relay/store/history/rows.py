@@ -6,12 +6,12 @@ that what a newer relay adds is kept. Nothing here depends on when the record is
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 import orjson
 
+from relay.instants import epoch_ms
 from relay.pipeline.decode import MAX_DEPTH, too_deep
 from relay.store.history.values import Attempt, Delivery, State, Unreadable
 
@@ -20,9 +20,6 @@ MAX_TEXT_BYTES = 256  # of an id; an index entry holds two of them, and PostgreS
 MAX_WORD = 64  # characters of a verdict, a reason, a trigger
 MAX_INT = 2**63 - 1
 SUPERSEDED = "superseded"  # another copy of the delivery goes on, and it is that one which tells how it stands
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LATEST = datetime.max.replace(tzinfo=UTC)  # a zone may tell of a later one, which nobody can write in UTC
-_MS = timedelta(milliseconds=1)
 
 STATES = {
     "delivered": State.DELIVERED,
@@ -154,7 +151,6 @@ def _second_ms(text: str) -> int | None:
 
 def _ms(text: str) -> int | None:
     try:
-        at = datetime.fromisoformat(text)
+        return epoch_ms(text)
     except ValueError:
         return None
-    return None if at.tzinfo is None or not _EPOCH <= at <= _LATEST else (at - _EPOCH) // _MS
