@@ -78,7 +78,8 @@ class Database:
             raise HistoryProblem(OPTIONS) from None
 
     def __str__(self) -> str:
-        return self._url.set(query={}).render_as_string(hide_password=True)  # a query may hold a password too
+        where = {name: said for name, said in self._url.query.items() if name == "host"}  # else it may be a password
+        return self._url.set(query=where).render_as_string(hide_password=True)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[AsyncConnection]:
