@@ -113,7 +113,14 @@ class Console:
         return self._log.read_text()
 
     async def call(
-        self, method: str, path: str, body: object = None, *, token: str | None = "", **headers: str
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        token: str | None = "",
+        redirects: bool = True,
+        **headers: str,
     ) -> Answer:
         """
         An answer.
@@ -123,6 +130,7 @@ class Console:
             path: With its query.
             body: As JSON, or bytes as they are.
             token: Whose; None: nobody's; "": the first admin's.
+            redirects: Whether it goes where it is sent.
             headers: With `_` for `-`.
         """
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -134,7 +142,11 @@ class Console:
         async with (
             ClientSession(timeout=ClientTimeout(total=30)) as session,
             session.request(
-                method, f"http://{self.address}{path}", data=None if raw is None else io.BytesIO(raw), headers=named
+                method,
+                f"http://{self.address}{path}",
+                data=None if raw is None else io.BytesIO(raw),
+                headers=named,
+                allow_redirects=redirects,
             ) as response,
         ):
             answered = {name.lower(): value for name, value in response.headers.items()}

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 import pytest
 
-from tests.api.driver import Answer, Console
+from tests.api.driver import Answer, Console, hook
 
 FORM = "application/x-www-form-urlencoded"
 NONCE = re.compile(r'name="nonce" value="([^"]+)"')
@@ -48,3 +48,21 @@ async def test_a_form_that_is_sent_twice_makes_one_and_shows_its_secret_both_tim
     assert "no-store" == both[1].headers["cache-control"]
     assert ["Twice"] == once
     assert ["Other", "Twice", "Twice"] == await there()
+
+
+async def test_a_replay_is_started_once_by_a_double_click(console: Console) -> None:
+    """Counted first, as often as somebody likes; both clicks lead to the one that there is."""
+    assert (await console.post("/api/v1/subscriptions", hook(id="again"))).status == 201
+    form = {"subscription": "again", "since": "2026-01-01T00:00:00"}
+
+    async def sent(**more: str) -> Answer:
+        return await console.post("/replays/new", urlencode(form | more).encode(), Content_Type=FORM, redirects=False)
+
+    counted = await sent(do="count")
+    (nonce,) = NONCE.findall(counted.body.decode())
+    both = await asyncio.gather(sent(nonce=nonce), sent(nonce=nonce))
+
+    assert [303, 303] == [one.status for one in both]
+    assert both[0].headers["location"] == both[1].headers["location"]
+    runs = (await console.get("/api/v1/runs")).json["items"]
+    assert 1 == len([one for one in runs if one["subscription_id"] == "again"])

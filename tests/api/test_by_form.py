@@ -39,6 +39,26 @@ async def test_an_edit_that_cannot_be_made_says_why(console: Console) -> None:
     assert "meanwhile" not in answer.body.decode()
 
 
+async def test_a_reconciliation_is_started_by_its_form_alone(console: Console) -> None:
+    """A link starts nothing, whoever's page it stands on; and it is nobody's who is bound to an account."""
+    bound = await console.make_token("admin", "acct-1")
+
+    async def page() -> str:
+        return (await console.get("/reconcile?since=1h")).body.decode()
+
+    async def done() -> bool:
+        return "What was found" in await page()
+
+    before = await page()
+    refused = await console.post("/reconcile", b"since=1h", token=bound, Content_Type=FORM)
+    started = await console.post("/reconcile", b"since=1h", Content_Type=FORM, redirects=False)
+    await until(done)
+
+    assert "What was found" not in before
+    assert "<progress" not in before
+    assert (403, 303, "/reconcile") == (refused.status, started.status, started.headers["location"])
+
+
 async def test_a_dead_letter_that_could_not_be_read_can_be_had_as_it_is(console: Console) -> None:
     """To be looked at with what reads it."""
     ((partition, offset),) = await produced(console, "dead-letters", (b"k", b"\x00no event"), relay_reason="x")

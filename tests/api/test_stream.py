@@ -2,10 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 
 import pytest
 
+from relay.access.values import Principal, Scope
 from relay.console.api import stream
+from relay.console.desk.trying import seen
 from relay.console.live import Missed, Result, TooSlow
 
 
@@ -45,6 +48,14 @@ async def test_one_that_is_gone_is_told_nothing_and_one_that_is_slow_why(monkeyp
     assert (None, None) == (await stream._read(news(), gone), await stream._beat(late, lambda: True))
     assert "connect again" == await stream._read(news(), write)
     assert b'event: missed\nid: e-1\ndata: {"count":3}\n\n' == written[-1]
+
+
+def test_how_many_of_all_accounts_were_passed_over_is_an_operators_to_know() -> None:
+    """Whoever is bound to one is told that some were."""
+    operator = Principal(name="me", scope=Scope.READ, account=None)
+
+    assert Missed("e-1", 3) == seen(operator, Missed("e-1", 3))
+    assert Missed("e-1", None) == seen(replace(operator, account="acct-1"), Missed("e-1", 3))
 
 
 async def test_the_end_of_the_console_ends_it() -> None:

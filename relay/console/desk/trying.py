@@ -21,6 +21,11 @@ from relay.store.history.listing import fits
 from relay.store.history.values import Delivery, Search, Unavailable
 
 
+def seen(who: Principal, one: Result | Missed) -> Result | Missed:
+    """What of it they may see: how many were passed over is counted over all accounts."""
+    return Missed(one.id, None) if isinstance(one, Missed) and who.account is not None else one
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterTrial:
     """Whether a filter lets an event through."""
@@ -80,7 +85,7 @@ class Trying(Seat):
 
         async with aclosing(self._means.live.news(after, wants, account=who.account)) as news:
             async for one in news:
-                yield one
+                yield seen(who, one)
 
     async def _recent(self, who: Principal) -> tuple[Mapping[str, Any], str | None]:
         try:
