@@ -24,7 +24,6 @@ from relay.store.codec import NOT_BUILT
 from relay.store.sound import ID, MAX_BOTS, MAX_HEADERS, MAX_ID_BYTES, TOKEN
 from relay.urls import normalise
 
-FORM = "new"  # where the console has the form of a new one among the pages of those that there are
 MAX_NAME_CHARACTERS = 200  # one line of a list
 MAX_REASON_CHARACTERS = 1_000  # a sentence or two
 MAX_SECRET_BYTES = 256
@@ -200,8 +199,6 @@ def _id(written: object) -> str:
     text = _text(written)
     if not ID.fullmatch(text):
         raise ValueError("must be 1 to 64 of A-Z a-z 0-9 _ -, the first a letter or digit")
-    if text == FORM:
-        raise ValueError("has a page of the console already, the form of a new one: choose another")
     return text
 
 

@@ -17,7 +17,7 @@ TOKEN = {"name": "Twice", "scope": "read"}
 
 @pytest.mark.parametrize(
     ("page", "fields", "listing"),
-    [("/subscriptions/new", WEBHOOK | MORE, "/api/v1/subscriptions"), ("/access", TOKEN, "/api/v1/tokens")],
+    [("/subscriptions/-new", WEBHOOK | MORE, "/api/v1/subscriptions"), ("/access", TOKEN, "/api/v1/tokens")],
 )
 async def test_a_form_that_is_sent_twice_makes_one_and_shows_its_secret_both_times(
     console: Console, page: str, fields: dict[str, str], listing: str

@@ -26,7 +26,7 @@ PAGES = {
     "webhook-tested": "/subscriptions/sub_crm?test={test}",
     "webhook-paused": "/subscriptions/sub_paused",
     "webhook-missed": "/subscriptions/sub_crm?missed_since=2026-01-01T00:00:00Z",
-    "webhook-new": "/subscriptions/new",
+    "webhook-new": "/subscriptions/-new",
     "webhook-edit": "/subscriptions/sub_crm/edit",
     "webhook-pause": "/subscriptions/sub_crm/pause",
     "webhook-resume": "/subscriptions/sub_paused/resume",

@@ -150,7 +150,7 @@ async def _of_a_reader(shown: Shown) -> None:
         for name, path in shown.paths.items():
             async with reader.get(path) as said:
                 found[name] = (said.status, await said.text())
-        for path in ("/subscriptions/sub_crm/delete", "/subscriptions/new", "/deliveries/redeliver", "/access"):
+        for path in ("/subscriptions/sub_crm/delete", "/subscriptions/-new", "/deliveries/redeliver", "/access"):
             async with reader.post(path, data={"id": "dlv_1", "name": "x"}) as said:
                 refused[path] = (said.status, said.content_type)
 

@@ -158,7 +158,6 @@ def each(field: str, rule: str, *written: object) -> list[tuple[str, object, str
 
 REFUSED = [
     *each("id", ID_RULE, "", "_a", "-a", "a b", "a\n", "é", "a/b", "a" * 65),
-    *each("id", "has a page of the console already, the form of a new one: choose another", "new"),
     *each("account_id", BYTES, "", "a" * (MAX_ID_BYTES + 1), FAMILY * 65, "\ud800"),
     *each("account_id", "must be printable", "acc\n1", "acc\0", "acc\u202e1"),
     *each("bot_ids", BYTES, [""], ["b" * (MAX_ID_BYTES + 1)], ["\ud800"]),

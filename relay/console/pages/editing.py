@@ -243,9 +243,10 @@ def _none_wrong(problems: list[Problem]) -> None:
 
 
 VERB = "/subscriptions/{id}/{verb:pause|resume|delete}"
+NEW = "/subscriptions/-new"  # no id begins with a dash
 ROUTES = [
-    web.get("/subscriptions/new", handled(new)),
-    web.post("/subscriptions/new", handled(create)),
+    web.get(NEW, handled(new)),
+    web.post(NEW, handled(create)),
     web.get("/subscriptions/{id}/edit", handled(edit)),
     web.post("/subscriptions/{id}/edit", handled(update)),
     web.get("/subscriptions/{id}/rotate", handled(ask_rotate)),
