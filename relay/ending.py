@@ -32,12 +32,14 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
         outcome.append(await work)
         told.cancel()
 
+    async def end() -> None:
+        await stop.wait()
+        await ended(doing)
+
     try:
-        async with asyncio.TaskGroup() as group:
-            told = group.create_task(stop.wait())
+        async with asyncio.TaskGroup() as group:  # cancelled ourselves, the group cancels both, once
+            told = group.create_task(end())
             doing = group.create_task(do())
-            # when we are cancelled ourselves, the group cancels both: once more would end the work's own goodbye
-            told.add_done_callback(lambda _: doing.cancelling() or doing.cancel())
     except ExceptionGroup as several:
         raise several.exceptions[0] from None
     return outcome[0] if outcome else None
@@ -77,6 +79,11 @@ async def within(work: Coroutine[Any, Any, T], seconds: float, late: Exception) 
         return late
 
     return await watched(work, hopeless())
+
+
+async def ended(work: asyncio.Future[Any]) -> None:
+    """It is cancelled and over, also where the cancellation was lost; its own goodbye has LET_GO_S. Never raises."""
+    await _end(work, LET_GO_S)
 
 
 async def _end(work: asyncio.Future[Any], seconds: float) -> None:

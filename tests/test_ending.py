@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from relay import ending
 from relay.ending import begin, unless, watched, within
 from relay.errors import Conflict, Unreachable
 
@@ -111,6 +112,20 @@ async def test_work_that_is_told_to_stop_or_cancelled_is_cancelled_once() -> Non
 
     assert task.cancelled()
     assert (True, True) == (cancelled.said, stopped.said)
+
+
+async def test_work_that_is_told_to_stop_and_loses_that_is_told_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Once its time for a goodbye is over: `asyncio.wait_for` of 3.11 may lose a cancellation, and so do clients."""
+    monkeypatch.setattr(ending, "LET_GO_S", 0.01)
+    stop, deaf = asyncio.Event(), Stubborn(3)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(unless(stop, deaf()))
+        for _ in range(3):  # until it waits
+            await asyncio.sleep(0)
+        stop.set()
+
+    assert deaf.times == 0
 
 
 class Client:

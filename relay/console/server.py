@@ -33,6 +33,7 @@ from relay.console.pages import routes as pages
 from relay.console.problems import AWAY, RETRY_AFTER_S
 from relay.console.reconciling import Reconciler
 from relay.console.roster import Roster
+from relay.ending import ended
 from relay.errors import ConfigProblem, Problem, Unreachable
 from relay.notices.forward import Forward
 from relay.notices.posted import Notices
@@ -109,8 +110,7 @@ async def serve(
             tasks = [group.create_task(one) for one in work]
             await stop.wait()
             log.info("console.stopping")
-            for one in tasks:
-                one.cancel()
+            await asyncio.gather(*(ended(one) for one in tasks))
     finally:
         await history.close()
     log.info("console.stopped")

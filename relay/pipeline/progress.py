@@ -122,6 +122,7 @@ class Progress:
         """Write what there is, until cancelled; and then what is left."""
         self._troubled = False
         try:
+            await self._try()  # connected, so that no commit waits for that
             while True:
                 await self._wake.wait()
                 self._wake.clear()
