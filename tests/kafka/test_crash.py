@@ -47,4 +47,4 @@ async def test_no_delivery_is_lost_when_the_worker_is_killed_and_repeats_have_eq
             assert set(told) == {call.id for call in journal.calls}
             repeats = len(journal.calls) - EVENTS
             print(f"killed after {before} of {EVENTS}; lost 0, sent twice {repeats} of {recent} within {COMMITTED_S} s")
-            assert repeats <= recent
+            assert repeats <= min(recent, before * 4 // 5)  # on a quiet machine all of it is recent, and most committed
