@@ -38,8 +38,8 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
 
     try:
         async with asyncio.TaskGroup() as group:  # cancelled ourselves, the group cancels both, once
+            doing = group.create_task(do())  # it begins first: what is cancelled before it has begun was never awaited
             told = group.create_task(end())
-            doing = group.create_task(do())
     except ExceptionGroup as several:
         raise several.exceptions[0] from None
     return outcome[0] if outcome else None
