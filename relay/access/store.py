@@ -14,18 +14,16 @@ from relay.access import forms, tokens
 from relay.access.codec import encode_token
 from relay.access.register import Broken, Changes, Existing, Register, audited, fold
 from relay.access.values import Principal, Scope, Token
-from relay.broker import kafka_settings
 from relay.clock import Clock, SystemClock
 from relay.config import Config
 from relay.ending import within
 from relay.errors import Conflict, NotAllowed, NotFound, Unreachable
 from relay.model import Outgoing, Record
 from relay.pipeline.results import rfc3339
-from relay.refusals import lost
 from relay.settings import shown
 from relay.store.entry import outgoing
 from relay.store.follow import PARTITION
-from relay.store.following import Following
+from relay.store.following import Followed
 from relay.store.writer import Writer
 from relay.topics import Topics
 
@@ -41,12 +39,18 @@ class Access:
 
     def __init__(self, config: Config, *, clock: Clock | None = None) -> None:
         topics = Topics(config.topic_prefix)
-        self._config = config
         self._topic, self._audit = topics.tokens, topics.audit
         self._clock = clock or SystemClock()
         self._register = Register()
         self._writer = Writer(config, self._topic, beside=(self._audit,))
-        self._following: Following | None = None
+        self._followed = Followed(
+            config,
+            self._topic,
+            look=self._writer.look,
+            all_of_it=self._take,
+            more=self._apply,
+            troubled=_troubled,
+        )
 
     async def start(self) -> None:
         """
@@ -57,29 +61,15 @@ class Access:
             NotAllowed: It refuses us.
             TopicProblem: There is no such topic.
         """
-        transactions = await self._writer.look()
-        self._following = Following(
-            kafka_settings(self._config),
-            self._topic,
-            committed_only=transactions,
-            all_of_it=self._take,
-            more=self._apply,
-            troubled=_troubled,
-        )
-        try:
-            await self._following.load()
-        except KafkaError as error:
-            raise lost(error, self._config.kafka_bootstrap_servers) from error
+        await self._followed.start()
 
     async def follow(self) -> None:
         """Tokens made or revoked elsewhere count, or count no more, within a second or two; until cancelled."""
-        assert self._following is not None, "follow comes after start"
-        await self._following.follow()
+        await self._followed.follow()
 
     async def close(self) -> None:
         """Disconnected; what was known stays known."""
-        if self._following is not None:
-            await self._following.close()
+        await self._followed.close()
 
     def find(self, token: str) -> Token | None:
         """The one that this is, if it counts. Whatever it is handed: a made-up token is no error."""

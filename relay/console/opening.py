@@ -17,7 +17,7 @@ T = TypeVar("T")
 AGAIN_S = (0.5, 1, 2, 5, 10)  # between tries; the last from then on
 
 
-class Followed(Protocol):
+class Starts(Protocol):
     """What reads a topic, and then follows it."""
 
     async def start(self) -> None: ...
@@ -25,7 +25,7 @@ class Followed(Protocol):
     async def close(self) -> None: ...
 
 
-F = TypeVar("F", bound=Followed)
+F = TypeVar("F", bound=Starts)
 
 
 @asynccontextmanager

@@ -12,15 +12,13 @@ from contextlib import suppress
 import structlog
 from aiokafka.errors import KafkaError
 
-from relay.broker import kafka_settings
 from relay.config import Config
 from relay.console.cursors import Key, Newest
-from relay.ending import watched
+from relay.ending import within
 from relay.errors import Unreachable
 from relay.model import Record, Subscription, SubscriptionId
-from relay.refusals import lost
 from relay.store.edits import Changes, Edit, Stored
-from relay.store.following import Following
+from relay.store.following import Followed
 from relay.store.subscriptions import Subscriptions, fold, id_of
 from relay.store.writer import Writer
 from relay.topics import Topics
@@ -35,12 +33,19 @@ class Roster:
     """All subscriptions. Followed between `start` and `close`; what was read stays, also while the broker is away."""
 
     def __init__(self, config: Config) -> None:
-        self._config = config
-        self._topic = Topics(config.topic_prefix).subscriptions
+        self._servers = config.kafka_bootstrap_servers
+        topic = Topics(config.topic_prefix).subscriptions
         self._writer = Subscriptions(config)
         self._stored: dict[SubscriptionId, Stored] | None = None
         self._newest = Newest()
-        self._following: Following | None = None
+        self._followed = Followed(
+            config,
+            topic,
+            look=lambda: Writer(config, topic).look(),  # a writer remembers; this looks each time
+            all_of_it=self._take,
+            more=self._apply,
+            troubled=_troubled,
+        )
         self._changed = asyncio.Event()  # set with each change, and another from then on
         self._writing = asyncio.Lock()  # of one's own there is one at a time: rivals would only fence each other
 
@@ -53,29 +58,15 @@ class Roster:
             NotAllowed: It refuses us.
             TopicProblem: There is no such topic.
         """
-        transactions = await Writer(self._config, self._topic).look()
-        self._following = Following(
-            kafka_settings(self._config),
-            self._topic,
-            committed_only=transactions,
-            all_of_it=self._take,
-            more=self._apply,
-            troubled=_troubled,
-        )
-        try:
-            await self._following.load()
-        except KafkaError as error:
-            raise lost(error, self._config.kafka_bootstrap_servers) from error
+        await self._followed.start()
 
     async def follow(self) -> None:
         """They are as the topic is, until cancelled. Never raises for trouble of the broker's."""
-        assert self._following is not None, "follow comes after start"
-        await self._following.follow()
+        await self._followed.follow()
 
     async def close(self) -> None:
         """Disconnected; what was read stays."""
-        if self._following is not None:
-            await self._following.close()
+        await self._followed.close()
 
     def all(self) -> Mapping[SubscriptionId, Stored]:
         """
@@ -106,7 +97,9 @@ class Roster:
             Unreachable: Also when it took too long; it may have been made.
         """
         before = dict(self._stored or {})
-        changes = await watched(self._edited(edit, by), self._late())
+        late = f"has not done this for {EDIT_S:.0f} s, and the edit may have been made"
+        unreachable = Unreachable(f"the broker at {self._servers} {late}")
+        changes = await within(self._edited(edit, by), EDIT_S, unreachable)
         with suppress(TimeoutError):  # it is made in any case
             async with asyncio.timeout(SEEN_S):
                 while not all(self._has(key, one, before.get(key)) for key, one in changes.items()):
@@ -116,11 +109,6 @@ class Roster:
     async def _edited(self, edit: Edit, by: str) -> Changes:
         async with self._writing:
             return await self._writer.edit(edit, by=by)
-
-    async def _late(self) -> Unreachable:
-        await asyncio.sleep(EDIT_S)
-        doubt = f"has not done this for {EDIT_S:.0f} s, and the edit may have been made"
-        return Unreachable(f"the broker at {self._config.kafka_bootstrap_servers} {doubt}")
 
     def _take(self, records: Sequence[Record]) -> None:
         self._stored = fold(records, {})

@@ -84,14 +84,12 @@ class Backlog:
             **kafka_settings(self._config),
             isolation_level="read_committed" if committed_only else "read_uncommitted",
         )
-        try:
-            self._stack.push_async_callback(lambda: let_go(self._admin.close()))
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(lambda: let_go(self._admin.close()))
             await self._admin.start()
             await begin(self._consumer)
-            self._stack.push_async_callback(lambda: let_go(self._consumer.stop()))
-        except BaseException:
-            await self._stack.aclose()
-            raise
+            stack.push_async_callback(lambda: let_go(self._consumer.stop()))
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(

@@ -43,13 +43,11 @@ class Board:
             Unreachable, NotAllowed: The broker does not answer, or refuses us.
         """
         try:
-            await self._open()
+            async with AsyncExitStack() as stack:
+                await self._open(stack)
+                self._stack = stack.pop_all()
         except KafkaError as error:
-            await self._stack.aclose()
             raise lost(error, self._config.kafka_bootstrap_servers) from error
-        except BaseException:
-            await self._stack.aclose()
-            raise
         return self
 
     async def __aexit__(
@@ -97,15 +95,15 @@ class Board:
         async with Follower(settings_, topic, committed_only=self._transactions) as follower:
             return await follower.everything()
 
-    async def _open(self) -> None:
+    async def _open(self, stack: AsyncExitStack) -> None:
         followed = [self._following(self._topics.runs, self._all_runs, self._more_runs)]
         followed.append(self._following(self._topics.subscriptions, self._all_subscriptions, self._more_subscriptions))
         for one in followed:
-            self._stack.push_async_callback(one.close)
+            stack.push_async_callback(one.close)
             await one.load()
-        group = await self._stack.enter_async_context(asyncio.TaskGroup())
+        group = await stack.enter_async_context(asyncio.TaskGroup())
         for one in followed:
-            self._stack.callback(group.create_task(one.follow()).cancel)
+            stack.callback(group.create_task(one.follow()).cancel)
 
     def _following(self, topic: str, all_of_it: Take, more: Take) -> Following:
         return Following(

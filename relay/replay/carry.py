@@ -90,17 +90,14 @@ class Carry:
             Overtaken: It is over meanwhile, or somebody else was faster.
             Unreachable, NotAllowed, KafkaError: The broker is in trouble, or refuses us.
         """
-        try:
-            ident = transactional_id(self._config, self.run.id) if self._transactions else None
-            self._outbox = await self._stack.enter_async_context(Outbox(self._config, transactional_id=ident))
+        ident = transactional_id(self._config, self.run.id) if self._transactions else None
+        async with AsyncExitStack() as stack:
+            self._outbox = await stack.enter_async_context(Outbox(self._config, transactional_id=ident))
             await self._write([], replace(await self._newest(), worker=self._worker))
             await self._look()
-            self._scan = await self._stack.enter_async_context(
-                Scan(self._config, self.run, committed_only=self._transactions)
-            )
-        except BaseException:
-            await self._stack.aclose()
-            raise
+            scan = Scan(self._config, self.run, committed_only=self._transactions)
+            self._scan = await stack.enter_async_context(scan)
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
