@@ -142,7 +142,9 @@ def _covered(at: Partition, counts: Counts, outcomes: Outcomes, moved: Callable[
         came = {offset: (states, replayed) for offset, states, replayed in outcomes.counted(bucket)}
         for run in counts.runs(bucket):
             sums.run(run)
-            for offset in range(run.first, run.first + run.length) if run.matches > 0 else _within(came, run):
+            for offset in range(run.first, run.first + run.length) if run.matches > 0 or came else ():
+                if run.matches <= 0 and offset not in came:
+                    continue
                 states, replayed = came.get(offset, ((0, 0, 0, 0), 0))
                 sums.event(offset, max(run.matches, 0), states, replayed)
     if sums.first is None:
@@ -154,7 +156,3 @@ def _covered(at: Partition, counts: Counts, outcomes: Outcomes, moved: Callable[
         missed=sums.missed, surplus=sums.surplus, replayed=sums.replayed,
         missing=tuple(sums.missing), extra=tuple(sums.extra),
     )  # fmt: skip
-
-
-def _within(came: Mapping[int, object], run: Run) -> Iterator[int]:
-    return (offset for offset in came if run.first <= offset < run.first + run.length)

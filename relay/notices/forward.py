@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from relay.broker import Broker, kafka_settings
 from relay.clock import Clock, SystemClock
 from relay.config import TABLE, Config
-from relay.ending import begin, let_go
+from relay.ending import begin, let_go, unless
 from relay.errors import ConfigProblem, Invalid, Malformed, Problem, RelayError, TopicProblem
 from relay.model import Reply, Signature
 from relay.notices.message import Again, Passed, Sent, message_id, outcome, request
@@ -90,10 +90,7 @@ class Forward:
             port: Where the console listens, which is never called: RELAY_CONSOLE_ADDRESS may leave it to the system.
         """
         if self._url:
-            async with asyncio.TaskGroup() as group:
-                work = group.create_task(self._endlessly(port))
-                await stop.wait()
-                work.cancel()
+            await unless(stop, self._endlessly(port))
 
     async def _endlessly(self, port: int | None) -> None:
         while True:

@@ -102,6 +102,7 @@ class News:
                     take(word)
         if wrong:
             log.warning("notices.unreadable", topic=self._topic, records=len(wrong), first=wrong[0])
+        await asyncio.sleep(0)  # what is fetched already is handed out without a turn of the loop (aiokafka 0.14)
 
     def _grow(self) -> None:
         """Partitions that were added are read too, from their beginning."""

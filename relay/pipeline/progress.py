@@ -9,7 +9,6 @@ not come, commits go on without, what is not told yet is told with the next, and
 """
 
 import asyncio
-import zlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any, Protocol
@@ -22,6 +21,7 @@ from relay.clock import Clock
 from relay.ending import begin, let_go
 from relay.pipeline.covered import Lost, Told, lost_record, records
 from relay.pipeline.ledger import Ledger
+from relay.pipeline.produce import by_key
 
 log = structlog.get_logger()
 
@@ -156,12 +156,10 @@ class Progress:
         try:
             if self._producer is None:
                 self._producer = await self._connected()
-            count, sent = len(await self._producer.partitions_for(self._topic)), []
+            sent = []
             for one in self._sending:
                 key = f"{one.topic}/{one.partition}".encode()
-                for value in self._values(one):
-                    partition = zlib.crc32(key) % count  # as `Produce` has it
-                    sent.append(await self._producer.send(self._topic, value, key, partition))
+                sent += [await self._producer.send(self._topic, value, key) for value in self._values(one)]
             await asyncio.gather(*sent)
         except BaseException:
             since, self._waiting = self._waiting, []
@@ -174,7 +172,7 @@ class Progress:
         self._news.set()
 
     async def _connected(self) -> AIOKafkaProducer:
-        client = AIOKafkaProducer(**self._settings, acks="all", request_timeout_ms=REQUEST_MS)
+        client = AIOKafkaProducer(**self._settings, acks="all", request_timeout_ms=REQUEST_MS, partitioner=by_key)
         await begin(client)
         return client
 

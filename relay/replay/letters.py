@@ -105,8 +105,7 @@ def newest(looked: Mapping[int, Looked], most: int) -> tuple[list[DeadLetter], d
 
 
 def _oldest(looked: Looked) -> int:
-    falling = _falling([at for _, at, _ in looked.seen])
-    return falling[-1] if falling else -1
+    return min((at for _, at, _ in looked.seen), default=-1)
 
 
 def _falling(times: Sequence[int]) -> list[int]:

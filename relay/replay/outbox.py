@@ -22,6 +22,7 @@ from relay.config import Config
 from relay.ending import begin, let_go, within
 from relay.errors import RelayError
 from relay.model import Delivery
+from relay.pipeline.produce import by_key
 from relay.pipeline.results import later
 from relay.replay.runs import encode
 from relay.replay.values import Run
@@ -61,7 +62,11 @@ class Outbox:
             else {"transactional_id": transactional_id, "transaction_timeout_ms": TRANSACTION_MS}
         )
         self._producer = AIOKafkaProducer(
-            **kafka_settings(config), **own, acks="all", max_request_size=config.max_message_bytes
+            **kafka_settings(config),
+            **own,
+            acks="all",
+            max_request_size=config.max_message_bytes,
+            partitioner=by_key,
         )
 
     async def __aenter__(self) -> Self:

@@ -32,6 +32,7 @@ from relay.broker import Broker, kafka_settings
 from relay.config import Config
 from relay.errors import Conflict, TopicProblem
 from relay.model import Outgoing, Record
+from relay.pipeline.produce import by_key
 from relay.refusals import lost
 from relay.store.follow import Follower
 
@@ -147,6 +148,7 @@ class Writer:
             transactional_id=self._topic,
             transaction_timeout_ms=TRANSACTION_MS,
             max_request_size=self._config.max_message_bytes,
+            partitioner=by_key,
         )
         async with AsyncExitStack() as stack:
             stack.callback(forget, producer)
@@ -175,7 +177,7 @@ class Writer:
     async def _plainly(self, decide: Decide) -> None:
         """On the embedded broker there is one writer, and nobody to fence."""
         changes = await decide(await self._read(transactions=False))
-        async with AIOKafkaProducer(**self._settings) as producer:
+        async with AIOKafkaProducer(**self._settings, partitioner=by_key) as producer:
             await self._send(producer, changes)
 
     async def _send(self, producer: Any, changes: Sequence[Outgoing]) -> int:  # noqa: ANN401  an untyped library's

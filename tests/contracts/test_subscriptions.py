@@ -34,6 +34,7 @@ from relay.model import Event, Outgoing, Record, State, Subscription, Subscripti
 from relay.pipeline.disable import Disable, Wish
 from relay.pipeline.health import Gone
 from relay.pipeline.match import Index
+from relay.pipeline.produce import by_key
 from relay.store import edits
 from relay.store.catalogue import Catalogue
 from relay.store.codec import encode, stored
@@ -90,15 +91,17 @@ async def make_topics(config: Config, *names: str) -> None:
 
 
 async def notices(config: Config, count: int) -> list[dict[str, Any]]:
-    """So many notices of committed edits, in order, for they are of one subscription; and no more."""
+    """So many notices of committed edits, in order, where a worker's of that subscription stand too; and no more."""
     topic, told = Topics(config.topic_prefix).notices, list[dict[str, Any]]()
     settings = kafka_settings(config) | {"auto_offset_reset": "earliest", "isolation_level": "read_committed"}
     async with AIOKafkaConsumer(topic, **settings) as consumer:
         ends = await consumer.end_offsets(consumer.assignment())
         async with asyncio.timeout(IN_FORCE_S * 10):
             while sum([await consumer.position(at) for at in ends]) < sum(ends.values()):
-                for records in (await consumer.getmany(timeout_ms=200)).values():
+                for at, records in (await consumer.getmany(timeout_ms=200)).items():
                     told += [orjson.loads(record.value) for record in records]
+                    partitions = sorted(one.partition for one in ends)
+                    assert {at.partition} == {by_key(record.key, partitions, ()) for record in records}
     assert count == len(told)
     return told
 
