@@ -2,7 +2,7 @@
 What of the topics is not as it must be. Pure.
 
 Some settings break a promise (a log that compacts retries away), some only cost something. The first are wrong, and
-nothing starts on them; the second are told by `relay topics plan` and `relay check`.
+no worker starts on one that it needs; the second are told by `relay topics plan` and `relay check`.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,7 +18,7 @@ class Grade(StrEnum):
     """How much a finding matters."""
 
     MISSING = "missing"  # the topic is not there; no worker starts
-    WRONG = "wrong"  # a promise could not be kept; nothing starts
+    WRONG = "wrong"  # a promise could not be kept; no worker starts
     NOTE = "note"  # it works; somebody may want to know
 
 
@@ -35,7 +35,7 @@ class Finding:
         return f"{self.topic}: {self.what}" + (f"; {self.remedy}" if self.remedy else "")
 
 
-# What each setting must satisfy for the promises to hold: (setting, holds(actual, wanted), why it matters).
+# What each setting must be for the promises to hold, and why it matters.
 _AT_LEAST = {
     "max.message.bytes": "a record of an event of RELAY_MAX_EVENT_BYTES would be refused",
     "retention.ms": "records would be removed before anybody read them",

@@ -74,7 +74,7 @@ RULES = (
     ),
     Rule(
         ("group", "topic_prefix"),
-        lambda config: config.group != f"{config.topic_prefix}.deliveries",
+        lambda config: config.group != Topics(config.topic_prefix).deliveries_group,
         "must not be the group of the delivery topics: the two would take each other's partitions",
     ),
 )

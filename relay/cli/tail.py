@@ -10,10 +10,10 @@ from relay.broker import Broker, kafka_settings
 from relay.cli.common import cell, json_line, tell
 from relay.cli.patience import started
 from relay.config import Config
-from relay.errors import TopicProblem
 from relay.store.history.listing import fits
 from relay.store.history.rows import read
 from relay.store.history.values import Search, Unreadable, place
+from relay.store.writer import no_topic
 from relay.topics import Topics
 
 # Ids last: they are as long as somebody made them.
@@ -35,7 +35,7 @@ async def tail(config: Config, search: Search, account: str | None, *, limit: in
     async with Broker(config) as broker:
         partitions = (await broker.topics()).get(topic)  # to ask for it alone might create it
     if partitions is None:
-        raise TopicProblem(f"there is no topic {topic}: `relay topics apply` makes it")
+        raise no_topic(topic)
     consumer = AIOKafkaConsumer(**kafka_settings(config), enable_auto_commit=False, auto_offset_reset="latest")
     async with started(consumer):
         await _placed(consumer, [TopicPartition(topic, number) for number in range(partitions)], search.since_ms)

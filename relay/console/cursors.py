@@ -6,12 +6,14 @@ have been given one.
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from bisect import bisect_left, insort
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
 
 import orjson
 
 from relay.errors import Invalid, Problem
 from relay.model import Subscription, SubscriptionId
-from relay.store.edits import Stored, Unreadable
+from relay.store.edits import Stored, last
 
 MAX_CURSOR = 400  # characters: a time and an id of 64
 Key = tuple[str, str]
@@ -20,6 +22,14 @@ Key = tuple[str, str]
 def key_of(one: Subscription) -> Key:
     """Where a subscription stands in a listing: by when it was made, and its id."""
     return one.created_at, one.id
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SubscriptionPage:
+    """Part of a listing, newest first."""
+
+    items: tuple[dict[str, Any], ...]
+    cursor: str | None  # asks for what follows; None: this is the end
 
 
 class Newest:
@@ -40,11 +50,6 @@ class Newest:
         """Those that come behind this place; None: all. As they are now, also while they change."""
         end = len(self._keys) if after is None else bisect_left(self._keys, after)
         return (SubscriptionId(id_) for _, id_ in reversed(self._keys[:end]))
-
-
-def last(one: Stored | None) -> Subscription | None:
-    """As it was last readable."""
-    return one.last if isinstance(one, Unreadable) else one
 
 
 def written(one: Subscription) -> str:

@@ -6,7 +6,6 @@ its end, and whoever looks on is told how many were passed over: nobody reads te
 """
 
 import asyncio
-import itertools
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
@@ -82,7 +81,6 @@ class Live:
         self._config = config
         self._topic = Topics(config.topic_prefix).results
         self._epoch = epoch
-        self._numbers = itertools.count(1)
         self._kept: deque[tuple[int, News]] = deque(maxlen=KEPT)
         self._onlookers: set[_Onlooker] = set()
         self._wanted = asyncio.Event()
@@ -198,11 +196,11 @@ class Live:
         told = read(0, value)
         if not isinstance(told, Unreadable):
             attempt, delivery = told
-            number = next(self._numbers)
+            number = self._last + 1
             self._pass_on(number, Result(self._id(number), attempt.attempt_id, delivery))
 
     def _tell_missed(self, count: int | None) -> None:
-        number = next(self._numbers)
+        number = self._last + 1
         self._pass_on(number, Missed(self._id(number), count))
 
     def _pass_on(self, number: int, news: News) -> None:

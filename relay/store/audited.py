@@ -10,7 +10,7 @@ from typing import Any
 
 from relay.model import Secret, State, Subscription
 from relay.store.codec import alike, stored
-from relay.store.edits import Changes, Existing, Stored, Unreadable
+from relay.store.edits import Changes, Existing, last
 from relay.store.entry import Action, AuditEntry
 from relay.urls import masked
 
@@ -37,7 +37,7 @@ def audited(existing: Existing, changes: Changes, *, by: str | None, at: str) ->
         ValueError: A subscription is deleted, and nobody says by whom.
     """
     for subscription_id, new in changes.items():
-        old = _readable(existing.get(subscription_id))
+        old = last(existing.get(subscription_id))
         actor = by if new is None or by is not None else new.updated_by
         if actor is None:
             raise ValueError(f"{subscription_id} is deleted: `by` must say who does it")
@@ -84,7 +84,3 @@ def _rotated(old: tuple[Secret, ...], new: tuple[Secret, ...]) -> bool:
 
 def _known_by(one: Subscription) -> dict[str, Any]:
     return {"version": one.version, "name": one.name, "url": masked(one.url)}
-
-
-def _readable(one: Stored | None) -> Subscription | None:
-    return one.last if isinstance(one, Unreadable) else one

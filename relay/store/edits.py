@@ -115,11 +115,15 @@ def readable(existing: Existing) -> list[Subscription]:
     return [one for _, one in sorted(existing.items()) if isinstance(one, Subscription)]
 
 
+def last(one: Stored | None) -> Subscription | None:
+    """As it was last readable; None: it never was, or there is none."""
+    return one.last if isinstance(one, Unreadable) else one
+
+
 def account_of(one: Stored) -> str | None:
     """Whose it is, also while it cannot be read; None: it never could."""
-    if isinstance(one, Subscription):
-        return one.account_id
-    return one.last.account_id if one.last else None
+    known = last(one)
+    return known.account_id if known else None
 
 
 def re_enabled(old: Stored | None, new: Stored | None) -> bool:

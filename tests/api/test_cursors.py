@@ -4,10 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relay.console.cursors import Newest, key_of, last, opened, written
+from relay.console.cursors import Newest, key_of, opened, written
 from relay.errors import Invalid
 from relay.model import Subscription, SubscriptionId
-from relay.store.edits import Stored, Unreadable
+from relay.store.edits import Stored, Unreadable, last
 
 
 def made(ident: str, day: int) -> Subscription:

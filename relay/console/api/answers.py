@@ -1,7 +1,6 @@
 """JSON in, within bounds, and JSON out. Edge (aiohttp)."""
 
 import asyncio
-from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -15,10 +14,10 @@ from relay.console.desk import Desk
 from relay.console.keys import DESK, PRINCIPAL
 from relay.console.problems import CONTENT_TYPE, Trouble
 from relay.console.views import age
+from relay.pipeline.decode import MAX_DEPTH, too_deep
 
 MAX_BODY_BYTES = 1024 * 1024  # a subscription's record is at most that
 BODY_S = 30.0  # for a body: a megabyte at 300 kbit/s
-MAX_DEPTH = 64  # as of an event
 JSON = "application/json"
 
 
@@ -92,7 +91,7 @@ def parsed(raw: bytes) -> dict[str, Any]:
         raise Told(HTTPStatus.BAD_REQUEST, f"the body is no JSON: {str(error)[:200]}") from None
     if not isinstance(value, dict):
         raise Told(HTTPStatus.BAD_REQUEST, "the body must be a JSON object")
-    if _deeper(value):
+    if too_deep(raw, value):
         raise Told(HTTPStatus.BAD_REQUEST, f"the body is nested deeper than {MAX_DEPTH}")
     return value
 
@@ -114,17 +113,3 @@ def refused(trouble: Trouble) -> web.Response:
 def listing(items: list[Any], cursor: str | None, aged: Age, **more: object) -> dict[str, Any]:
     """A page of a listing, and how old it is."""
     return {"items": items, "cursor": cursor, **more, "age": age(aged)}
-
-
-def _deeper(value: object) -> bool:
-    """Whether it is nested deeper than it may be; level by level, for a recursion would be as deep."""
-    level: list[object] = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for one in level
-            for inner in (one.values() if isinstance(one, Mapping) else one if isinstance(one, list) else ())
-        ]
-        if not level:
-            return False
-    return any(isinstance(one, Mapping | list) for one in level)

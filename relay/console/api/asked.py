@@ -11,7 +11,7 @@ from relay.settings import cited
 T = TypeVar("T")
 
 MAX_TEXT = 4 * 1024  # characters of a field: the longest that means something is a header's value
-MAX_CURSOR = 400  # a place in each of some partitions
+MAX_CURSOR = 400  # characters: of a listing in memory, of the history, of the audit
 MAX_QUERY = 256  # of a field of a query: ids and words
 MAX_WHOLE = 2**63 - 1
 MAX_DIGITS = 19

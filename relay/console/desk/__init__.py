@@ -3,12 +3,12 @@ Everything that a person may do, for a Principal: the API and the pages are two 
 who may do what. What belongs to another account is not found, whatever it is.
 
     means          what a desk works with
-    subscribing    webhooks: seen, made, changed, tried out        edge
+    subscribing    webhooks: seen, made, changed                   edge
     telling        Delivery History                                edge
     sending        tests, redeliveries, replays                    edge
     burying        dead letters                                    edge
     trying         filters tried out, results as they come         edge
-    governing      lanes, completeness, erasing                    edge
+    governing      lanes, completeness, notices, audit, tokens     edge
     whose          whose a subscription is, and edits of theirs    pure
 """
 

@@ -1,4 +1,4 @@
-"""How all of it fares, and who may do what, at the desk: lanes, the proof of completeness, erasing. Edge."""
+"""How all of it fares, and who may do what, at the desk: lanes, completeness, notices, audit, tokens, erasing. Edge."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ from relay.console.desk.means import Seat
 from relay.console.reconciliations import Reconciliations
 from relay.errors import Invalid, NotAllowed, Problem
 from relay.instants import LATEST_MS
+from relay.notices.board import KEPT
 from relay.pipeline.census import Asked, together
 from relay.store.entry import Action
 from relay.store.history.listing import holds
 from relay.workers import ask_all, configured
 
 SILENT = "some workers do not answer: there may be more"
-MAX_NOTICES = 1_000  # that are kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,8 +70,8 @@ class Governing(Seat):
     async def notices(self, who: Principal, *, limit: int = 100) -> Told:
         """What people must hear of, newest first; and what is failing or disabled now."""
         who.require(Scope.READ)
-        if not 1 <= limit <= MAX_NOTICES:
-            raise Invalid(Problem("limit", f"takes 1 to {MAX_NOTICES}", str(limit)))
+        if not 1 <= limit <= KEPT:
+            raise Invalid(Problem("limit", f"takes 1 to {KEPT}", str(limit)))
         board = self._means.notices.get()
         notices, standing = board.page(account=who.account, limit=limit), board.standing(account=who.account)
         return Told(

@@ -1,6 +1,8 @@
 """What a desk works with."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import structlog
 
@@ -14,15 +16,18 @@ from relay.console.opening import Opening
 from relay.console.reconciling import Reconciler
 from relay.console.roster import Roster
 from relay.console.turns import Turns
-from relay.errors import RelayError, TopicProblem
+from relay.errors import Invalid, Problem, RelayError, TopicProblem
 from relay.notices.posted import Notices
 from relay.pipeline.results import rfc3339
 from relay.replay.service import Replays
+from relay.settings import shown
 from relay.store.entry import Action, AuditEntry
 from relay.store.history.port import History
 from relay.store.keyring import KeyRing
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,3 +78,16 @@ class Seat:
         except RelayError as error:
             done = {"actor": entry.actor, "action": str(entry.action), "subject": subject, "details": details}
             log.error("audit.failed", **done, account_id=account_id, error=str(error))  # noqa: TRY400  no fault of ours
+
+
+def read_field(field: str, text: str, read: Callable[[str], T]) -> T:
+    """
+    What was written there.
+
+    Raises:
+        Invalid: It breaks the reader's rule.
+    """
+    try:
+        return read(text)
+    except ValueError as rule:
+        raise Invalid(Problem(field, str(rule), shown(text))) from None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from relay.access.values import Principal, Scope
 from relay.console.desk import whose
-from relay.console.desk.means import Seat
+from relay.console.desk.means import Seat, read_field
 from relay.errors import Conflict, Invalid, NotFound, Problem, Unreachable
 from relay.model import Subscription
 from relay.replay.singly import UNKNOWN
@@ -34,10 +34,7 @@ class Sending(Seat):
         """A test send is on its way: one attempt, of an event that relay makes. The id of its delivery."""
         who.require(Scope.WRITE)
         subscription = self._subscription(who, subscription_id)
-        try:
-            kind = canonical(event_type)
-        except ValueError as rule:
-            raise Invalid(Problem("event_type", str(rule), shown(event_type))) from None
+        kind = read_field("event_type", event_type, canonical)
         delivery_id = await self._means.replays.get().test(subscription, event_type=kind)
         await self._audit(who, Action.TESTED, subscription.account_id, subscription.id, delivery_id=delivery_id)
         return delivery_id

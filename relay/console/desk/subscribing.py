@@ -2,15 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from relay import settings
 from relay.access.values import Principal, Scope
 from relay.console import views
-from relay.console.cursors import opened, written
+from relay.console.cursors import SubscriptionPage, opened, written
 from relay.console.desk import whose
-from relay.console.desk.means import Seat
+from relay.console.desk.means import Seat, read_field
 from relay.errors import Conflict, Invalid, Problem
 from relay.model import Signature, State, Subscription, SubscriptionId
 from relay.store import forms
@@ -18,21 +17,13 @@ from relay.store.edits import Stored, Unreadable, create, in_state
 from relay.store.forms import read_form, read_secret
 from relay.store.sealing import amended, fitting, generated_secret, made, new_id, public_keys, renewed
 
-T = TypeVar("T")
+Last = tuple[Subscription, str | None]  # as it was last readable, and why it is not now
 
 OVERLAP = settings.within(settings.duration, "0s", "3650d", "a secret that signs for longer than that was not replaced")
 MAX_LIMIT = 200  # of a page, as of deliveries
 TURN = 1_000  # subscriptions looked at in one turn of the loop: a millisecond
 NEEDED = ("account_id", "name", "url", "events")
 STATES = tuple(one.value for one in State)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionPage:
-    """Part of a listing, newest first."""
-
-    items: tuple[dict[str, Any], ...]
-    cursor: str | None  # asks for what follows; None: this is the end
 
 
 class Subscribing(Seat):
@@ -60,35 +51,57 @@ class Subscribing(Seat):
             limit: How many.
         """
         who.require(Scope.READ)
-        if not 1 <= limit <= MAX_LIMIT:
-            raise Invalid(Problem("limit", f"takes 1 to {MAX_LIMIT}", str(limit)))
         if state is not None and state not in STATES:
             raise Invalid(Problem("state", "is one of " + ", ".join(STATES), settings.shown(state)))
-        after = None if cursor is None else opened(cursor)
-        there: list[tuple[Subscription, str | None]] = []
-        for number, (one, why) in enumerate(map(_last, self._means.roster.newest(after)), 1):
-            if number % TURN == 0:
-                await asyncio.sleep(0)
-            if (
-                one is not None
-                and who.sees(one.account_id)
+
+        def wanted(one: Subscription) -> bool:
+            return (
+                who.sees(one.account_id)
                 and account in (None, one.account_id)
                 and state in (None, one.state.value)
                 and _holds(text, one.name, whose.url(who, one), one.id)
-            ):
+            )
+
+        there, after = await self._newest(wanted, cursor=cursor, limit=limit)
+        return SubscriptionPage(items=tuple(self._seen(who, one, why) for one, why in there), cursor=after)
+
+    async def newest_names(self, who: Principal, *, limit: int) -> dict[str, str]:
+        """Of the newest, by id."""
+        who.require(Scope.READ)
+        there, _ = await self._newest(lambda one: who.sees(one.account_id), cursor=None, limit=limit)
+        return {one.id: one.name for one, _ in there}
+
+    async def _newest(
+        self, wanted: Callable[[Subscription], bool], *, cursor: str | None, limit: int
+    ) -> tuple[list[Last], str | None]:
+        """The newest of those that are wanted; and the cursor of what follows, if anything does."""
+        if not 1 <= limit <= MAX_LIMIT:
+            raise Invalid(Problem("limit", f"takes 1 to {MAX_LIMIT}", str(limit)))
+        after = None if cursor is None else opened(cursor)
+        there: list[Last] = []
+        for number, (one, why) in enumerate(map(_last, self._means.roster.newest(after)), 1):
+            if number % TURN == 0:
+                await asyncio.sleep(0)
+            if one is not None and wanted(one):
                 there.append((one, why))
             if len(there) > limit:
                 break
-        items = tuple(self._seen(who, one, why) for one, why in there[:limit])
-        return SubscriptionPage(items=items, cursor=written(there[limit - 1][0]) if len(there) > limit else None)
+        return there[:limit], written(there[limit - 1][0]) if len(there) > limit else None
 
     async def subscription(self, who: Principal, subscription_id: str) -> dict[str, Any]:
         """One."""
+        return self._seen(who, *self._one(who, subscription_id))
+
+    async def name(self, who: Principal, subscription_id: str) -> str:
+        """Of one; raises as `subscription`, and opens no secret for it."""
+        return self._one(who, subscription_id)[0].name
+
+    def _one(self, who: Principal, subscription_id: str) -> Last:
         who.require(Scope.READ)
         one, why = _last(whose.there(who, self._means.roster.all(), subscription_id))
         if one is None:
             raise Conflict(f"subscription {settings.shown(subscription_id)} cannot be read: {why}")
-        return self._seen(who, one, why)
+        return one, why
 
     async def create(
         self,
@@ -159,7 +172,7 @@ class Subscribing(Seat):
     ) -> dict[str, Any]:
         """Its deliveries are put off, for up to RELAY_MAX_AGE."""
         who.require(Scope.WRITE)
-        why = None if reason is None else _read("reason", reason, forms.reason)
+        why = None if reason is None else read_field("reason", reason, forms.reason)
         return await self._change(who, subscription_id, in_state(State.PAUSED, why), version, if_match)
 
     async def resume(
@@ -202,8 +215,8 @@ class Subscribing(Seat):
             if_match: Likewise, as the header says it.
         """
         who.require(Scope.WRITE)
-        activate_s = _read("activate_in", activate_in, OVERLAP)
-        expire_s = _read("expire_in", expire_in, OVERLAP)
+        activate_s = read_field("activate_in", activate_in, OVERLAP)
+        expire_s = read_field("expire_in", expire_in, OVERLAP)
         if expire_s < activate_s:
             raise Invalid(Problem("expire_in", "must not be sooner than activate_in: nothing would sign meanwhile"))
         key = None if secret is None else _secret(secret)
@@ -280,10 +293,3 @@ def _secret(written: str) -> bytes:
         return read_secret(written.encode())
     except UnicodeEncodeError:
         raise Invalid(Problem("secret", "must be UTF-8")) from None
-
-
-def _read(field: str, text: str, read: Callable[[str], T]) -> T:
-    try:
-        return read(text)
-    except ValueError as rule:
-        raise Invalid(Problem(field, str(rule), settings.shown(text))) from None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from relay.store.history.values import HOUR_MS, MINUTE_MS, Counts
+from relay.store.history.values import HOUR_MS, Counts
 
 RANGES_MS = {"1h": HOUR_MS, "24h": 24 * HOUR_MS, "7d": 168 * HOUR_MS}  # what people may ask for
 SPARK_HOURS = 24
@@ -43,11 +43,6 @@ def spans(series: Sequence[Counts], *, since_ms: int, until_ms: int, step_ms: in
     known = {one.since_ms: one for one in series}
     first = since_ms - since_ms % step_ms
     return [_span(at_ms, known.get(at_ms)) for at_ms in range(first, until_ms, step_ms)]
-
-
-def step_of(range_ms: int) -> int:
-    """As the history counts a range of this length: by the minute up to two hours, else by the hour."""
-    return MINUTE_MS if range_ms <= 2 * HOUR_MS else HOUR_MS
 
 
 def bars(series: Sequence[Counts], *, now_ms: int) -> list[Bar]:

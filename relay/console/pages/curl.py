@@ -1,9 +1,8 @@
 """A request -> the command that makes it again. Pure."""
 
-import re
 from collections.abc import Mapping
+from shlex import quote
 
-_SAFE = re.compile(r"[A-Za-z0-9_./:=@%+,-]+")
 NOT_COPIED = {"content-length", "host", "connection", "transfer-encoding"}  # curl's own to set
 
 
@@ -16,26 +15,16 @@ def command(url: str, headers: Mapping[str, str], body: bytes | None) -> str:
       -H 'relay-event: lead.updated' \
       --data-binary '{}'
     """
-    lines = [f"curl -X POST {quoted(url)}"]
+    lines = [f"curl -X POST {quote(url)}"]
     lines += [
-        f"-H {quoted(f'{name}: {value}' if value else f'{name};')}"
+        f"-H {quote(f'{name}: {value}' if value else f'{name};')}"
         for name, value in headers.items()
         if name not in NOT_COPIED
     ]
     text = _text(body)
     if text is not None:
-        lines.append(f"--data-binary {quoted(_literal(text))}")
+        lines.append(f"--data-binary {quote(_literal(text))}")
     return " \\\n  ".join(lines)
-
-
-def quoted(text: str) -> str:
-    """
-    One argument, whatever it holds.
-
-    >>> print(quoted("it's"))
-    'it'"'"'s'
-    """
-    return text if _SAFE.fullmatch(text) else "'" + text.replace("'", "'\"'\"'") + "'"
 
 
 def _literal(text: str) -> str:

@@ -13,7 +13,7 @@ async def names(visit: Visit, ids: Iterable[str]) -> dict[str, str]:
     known: dict[str, str] = {}
     for one in set(ids):
         try:
-            known[one] = (await visit.desk.subscription(visit.who, one))["name"]
+            known[one] = await visit.desk.name(visit.who, one)
         except (NotFound, Conflict, Unreachable):
             continue
     return known
@@ -22,8 +22,7 @@ async def names(visit: Visit, ids: Iterable[str]) -> dict[str, str]:
 async def every_name(visit: Visit, also: Iterable[str | None]) -> dict[str, str]:
     """Those of the newest webhooks, to choose from, and of these."""
     try:
-        page = await visit.desk.subscriptions(visit.who, limit=MOST)
+        known = await visit.desk.newest_names(visit.who, limit=MOST)
     except Unreachable:
         return {}
-    known = {one["id"]: one["name"] for one in page.items}
     return known | await names(visit, {one for one in also if one and one not in known})

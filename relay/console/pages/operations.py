@@ -7,8 +7,7 @@ from aiohttp import web
 from relay.console.pages import forms, notices, proof, words
 from relay.console.pages.names import names
 from relay.console.pages.visit import Visit, handled, see
-from relay.console.problems import AWAY
-from relay.errors import Conflict, Invalid
+from relay.errors import Conflict
 
 DEFAULT = "1h"
 RANGES_MS = {"15m": 15 * words.MINUTE_MS, "1h": words.HOUR_MS, "6h": 6 * words.HOUR_MS, "24h": words.DAY_MS}
@@ -16,10 +15,7 @@ RANGES_MS = {"15m": 15 * words.MINUTE_MS, "1h": words.HOUR_MS, "6h": 6 * words.H
 
 async def lanes(visit: Visit) -> web.Response:
     """Of each webhook with work, worst first."""
-    try:
-        page = await visit.desk.lanes(visit.who)
-    except Invalid as invalid:  # no worker can be asked: its address is not known
-        page = {"items": [], "total": 0, "trouble": [str(invalid) if visit.who.account is None else AWAY]}
+    page = await visit.desk.lanes(visit.who)
     known = await names(visit, [one["subscription_id"] for one in page["items"]])
     rows = [
         dict(one)

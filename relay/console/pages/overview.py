@@ -9,7 +9,7 @@ from relay.console.pages import charts, figures, notices, story
 from relay.console.pages.names import names
 from relay.console.pages.visit import Visit, handled
 from relay.errors import TopicProblem, Unreachable
-from relay.store.history.values import Search, State
+from relay.store.history.values import Search, State, step_of
 
 DEFAULT = "24h"
 FEW = 6  # of what was given up lately: a glance
@@ -45,12 +45,10 @@ async def standing(visit: Visit) -> Sequence[Mapping[str, Any]]:
 
 async def charted(visit: Visit, name: str, subscription_id: str | None) -> dict[str, Any]:
     """What a chart of this range needs."""
-    range_ms = charts.RANGES_MS[name]
-    since_ms, step_ms = visit.now_ms - range_ms, charts.step_of(range_ms)
-    found = await visit.desk.overview(
-        visit.who, subscription_id=subscription_id, since_ms=since_ms, until_ms=visit.now_ms + 1
-    )
-    spans = charts.spans(found.series, since_ms=since_ms, until_ms=visit.now_ms + 1, step_ms=step_ms)
+    since_ms, until_ms = visit.now_ms - charts.RANGES_MS[name], visit.now_ms + 1
+    found = await visit.desk.overview(visit.who, subscription_id=subscription_id, since_ms=since_ms, until_ms=until_ms)
+    step_ms = step_of(until_ms - since_ms)
+    spans = charts.spans(found.series, since_ms=since_ms, until_ms=until_ms, step_ms=step_ms)
     return {"found": found, "spans": spans}
 
 

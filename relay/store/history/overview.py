@@ -10,11 +10,18 @@ from relay.errors import Problem
 from relay.instants import LATEST_MS
 from relay.store.history.listing import holds
 from relay.store.history.tables import COUNTED, STANDING, counts, partitions, standing
-from relay.store.history.values import ALL, BUCKETS_MS, HOUR_MS, MINUTE_MS, VERDICTS, Counts, Overview, Refused, State
+from relay.store.history.values import (
+    ALL,
+    BUCKETS_MS,
+    HOUR_MS,
+    VERDICTS,
+    Counts,
+    Overview,
+    Refused,
+    State,
+    step_of,
+)
 
-MINUTES_MS = (
-    2 * HOUR_MS
-)  # a range up to here is told by the minute, a longer one by the hour: 120 bars, or 168 of a week
 MAX_SPARKLINES = 200  # as many as a page has rows
 
 _figures = [func.sum(counts.c[name]) for name in COUNTED]
@@ -35,7 +42,7 @@ async def overview(
     """
     if not 0 <= since_ms < until_ms <= LATEST_MS:
         return Refused(Problem("until_ms", "is not behind since_ms, or one of them is no time", str(until_ms)))
-    step_ms = MINUTE_MS if until_ms - since_ms <= MINUTES_MS else HOUR_MS
+    step_ms = step_of(until_ms - since_ms)
     asked = (
         select(counts.c.since_ms, *_figures)
         .where(counts.c.step_ms == step_ms, *_whose(counts, account, subscription_id))

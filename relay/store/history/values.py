@@ -20,6 +20,11 @@ HOUR_MS = 60 * MINUTE_MS
 ALL = ""  # in a key of counts: of all subscriptions, or of all accounts
 
 
+def step_of(range_ms: int) -> int:
+    """As a range of this length is told: by the minute up to two hours, 120 bars; else by the hour, 168 of a week."""
+    return MINUTE_MS if range_ms <= 2 * HOUR_MS else HOUR_MS
+
+
 class HistoryProblem(RelayError):
     """The history cannot be kept like this; the message says what to do."""
 

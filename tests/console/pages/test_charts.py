@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relay.console.pages import charts
-from relay.store.history.values import BUCKETS_MS, HOUR_MS, MINUTE_MS, VERDICTS, Counts
+from relay.store.history.values import BUCKETS_MS, HOUR_MS, MINUTE_MS, VERDICTS, Counts, step_of
 
 NOON_MS = 1_559_908_800_000
 
@@ -29,7 +29,7 @@ def test_a_span_without_attempts_has_its_place() -> None:
 
 def test_an_hour_is_told_by_the_minute_and_a_week_by_the_hour() -> None:
     """As the history counts them."""
-    assert [MINUTE_MS, HOUR_MS, HOUR_MS] == [charts.step_of(one) for one in charts.RANGES_MS.values()]
+    assert [MINUTE_MS, HOUR_MS, HOUR_MS] == [step_of(one) for one in charts.RANGES_MS.values()]
 
 
 @given(st.lists(st.tuples(st.integers(0, 10_000_000), st.integers(0, 10_000_000)), min_size=24, max_size=24))
