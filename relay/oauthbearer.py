@@ -99,16 +99,7 @@ class TokenCommand(AbstractTokenProvider):  # type: ignore[misc]
             return self._last
 
     async def _printed(self) -> bytes:
-        environ = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")}
-        nowhere = asyncio.subprocess.DEVNULL  # also for stderr: what it says there may be anything
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *self._words, stdin=nowhere, stdout=asyncio.subprocess.PIPE, stderr=nowhere, env=environ,
-                start_new_session=True,
-            )  # fmt: skip
-        except (OSError, ValueError) as error:
-            why = getattr(error, "strerror", None) or "no program has such a name"
-            raise NoToken(f"{TOKEN_COMMAND} cannot be started: {why}") from None
+        process = await self._begun()
         assert process.stdout is not None
         ended = False
         try:
@@ -121,13 +112,39 @@ class TokenCommand(AbstractTokenProvider):  # type: ignore[misc]
             raise NoToken(f"{TOKEN_COMMAND} did not end within {self._timeout_s:g} s") from None
         finally:
             if not ended:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)  # and what it has started
-                await process.wait()
-                process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001  it keeps a pipe that is not read
+                await _end(process)
         if ended and process.returncode:
             raise NoToken(f"{TOKEN_COMMAND} ended with status {process.returncode}: run it by hand to see why")
         return printed
+
+    async def _begun(self) -> asyncio.subprocess.Process:
+        """Started. Who cancels this while it begins would end the program itself alone: what it starts is ended too."""
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("RELAY_")}
+        nowhere = asyncio.subprocess.DEVNULL  # also for stderr: what it says there may be anything
+        beginning = asyncio.gather(
+            asyncio.create_subprocess_exec(
+                *self._words, stdin=nowhere, stdout=asyncio.subprocess.PIPE, stderr=nowhere, env=environ,
+                start_new_session=True,
+            )
+        )  # fmt: skip
+        try:
+            (process,) = await asyncio.shield(beginning)
+        except asyncio.CancelledError:
+            with suppress(OSError, ValueError):
+                (process,) = await beginning
+                await _end(process)
+            raise
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or "no program has such a name"
+            raise NoToken(f"{TOKEN_COMMAND} cannot be started: {why}") from None
+        return process
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # and what it has started
+    await process.wait()
+    process._transport.close()  # type: ignore[attr-defined]  # noqa: SLF001  it keeps a pipe that is not read
 
 
 async def _at_most(stream: asyncio.StreamReader, count: int) -> bytes:

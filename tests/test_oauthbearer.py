@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import select
 import shlex
 import sys
 from contextlib import suppress
@@ -114,24 +115,46 @@ async def test_a_program_that_does_not_end_is_given_up() -> None:
         await TokenCommand("sleep 60", timeout_s=0.1).token()
 
 
-async def test_a_program_that_is_given_up_ends_with_all_that_it_started(tmp_path: Path) -> None:
-    """Here because nobody waits for it any more; its child holds the other end of a pipe for as long as it lives."""
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    end = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-    script = f"exec 3>{shlex.quote(str(pipe))}; sleep 60 & echo started >&3; wait"
+class Pipe:
+    """A program that starts another and waits for it; both hold the other end for as long as they live."""
 
-    def read() -> bytes | None:
+    def __init__(self, folder: Path) -> None:
+        path = folder / "pipe"
+        os.mkfifo(path)
+        self.end = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        self.words = shlex.join(["sh", "-c", f"exec 3>{shlex.quote(str(path))}; sleep 60 & echo started >&3; wait"])
+
+    def read(self) -> bytes | None:
         """None: somebody holds the other end, and says nothing."""
         with suppress(BlockingIOError):
-            return os.read(end, 100)
+            return os.read(self.end, 100)
         return None
 
-    asking = asyncio.gather(TokenCommand(shlex.join(["sh", "-c", script])).token())
-    await until(lambda: read() == b"started\n")
+
+async def test_a_program_that_is_given_up_ends_with_all_that_it_started(tmp_path: Path) -> None:
+    """Here because nobody waits for it any more."""
+    pipe = Pipe(tmp_path)
+    asking = asyncio.gather(TokenCommand(pipe.words).token())
+    await until(lambda: pipe.read() == b"started\n")
     asking.cancel()
     with suppress(asyncio.CancelledError):
         await asking
 
-    await until(lambda: read() == b"")
-    os.close(end)
+    await until(lambda: pipe.read() == b"")
+    os.close(pipe.end)
+
+
+@pytest.mark.parametrize("turns", range(1, 9))
+async def test_so_it_does_where_nobody_waits_for_it_while_it_begins(tmp_path: Path, turns: int) -> None:
+    """It has started another already, and its beginning has not been heard of: the loop stands still meanwhile."""
+    pipe = Pipe(tmp_path)
+    asking = asyncio.gather(TokenCommand(pipe.words).token())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    select.select([pipe.end], [], [], 0.3)
+    asking.cancel()
+    with suppress(asyncio.CancelledError):
+        await asking
+
+    await until(lambda: pipe.read() == b"")
+    os.close(pipe.end)
