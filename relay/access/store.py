@@ -30,7 +30,7 @@ from relay.topics import Topics
 log = structlog.get_logger()
 
 MOST_TOKENS = 100_000  # that there may be at once: each console holds them all, at some 1 KiB each
-# Of one change: a rival that was fenced in the midst of its commit may hold the topic up until its transaction has timed
+# Of one change: a rival that was fenced in the midst of its commit may hold the topic up until its transaction is timed
 # out and the broker has looked, 20 s in all (`writer.TRANSACTION_MS`); twice that, and some.
 EDIT_S = 60.0
 FIRST = Principal(name="console", scope=Scope.ADMIN)  # who makes the first one
